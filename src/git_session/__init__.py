@@ -1,0 +1,105 @@
+"""Reads, records and syncs agent sessions on grite tasks, straight from git refs.
+
+The names below are loaded when they are first used, so that a command pays only for what it
+needs.
+
+    >>> from git_session import SessionLog
+    >>> log = SessionLog.open("path/to/repository")
+    >>> [session.session_id for session in log.sessions()]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from git_session._version import __version__
+    from git_session.errors import (
+        AmbiguousError,
+        ConfigError,
+        ConflictError,
+        ContendedError,
+        DamagedLogError,
+        EnvironmentFaultError,
+        GitSessionError,
+        LockedError,
+        NotARepositoryError,
+        NotFoundError,
+        ReadOnlyError,
+        TransitionError,
+        UnsupportedRepositoryError,
+        UsageError,
+        WireError,
+    )
+    from git_session.log import SessionLog
+    from git_session.model import (
+        Comment,
+        Finding,
+        FsckReport,
+        InitReport,
+        Recorded,
+        Session,
+        Task,
+        TaskDetail,
+        TaskRecorded,
+        Transition,
+    )
+
+__all__ = [
+    "AmbiguousError",
+    "Comment",
+    "ConfigError",
+    "ConflictError",
+    "ContendedError",
+    "DamagedLogError",
+    "EnvironmentFaultError",
+    "Finding",
+    "FsckReport",
+    "GitSessionError",
+    "InitReport",
+    "LockedError",
+    "NotARepositoryError",
+    "NotFoundError",
+    "ReadOnlyError",
+    "Recorded",
+    "Session",
+    "SessionLog",
+    "Task",
+    "TaskDetail",
+    "TaskRecorded",
+    "Transition",
+    "TransitionError",
+    "UnsupportedRepositoryError",
+    "UsageError",
+    "WireError",
+    "__version__",
+]
+
+_MODELS: Final = frozenset(
+    {
+        *("Comment", "Finding", "FsckReport", "InitReport", "Recorded", "Session"),
+        *("Task", "TaskDetail", "TaskRecorded", "Transition"),
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name from the module that it lives in."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_home_of(name)), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, loaded or not."""
+    return sorted({*globals(), *__all__})
+
+
+def _home_of(name: str) -> str:
+    if name in _MODELS:
+        return "git_session.model"
+    homes = {"SessionLog": "git_session.log", "__version__": "git_session._version"}
+    return homes.get(name, "git_session.errors")

@@ -1,0 +1,104 @@
+"""The command line: names, one line of help each, and groups; bodies are imported when called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+from git_session._version import __version__
+from git_session.cli.options import CONTEXT_SETTINGS, format_examples, shared_options
+
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "Look": {
+        "list": "Lists the sessions that are active.",
+        "show": "Shows one session with all it is known by.",
+        "log": "Lists transitions, newest first.",
+        "tasks": "Lists the tasks and how their sessions stand.",
+    },
+    "Record": {
+        "start": "Records a new session on a task and prints its id.",
+        "ready": "Records that a session is ready to work.",
+        "running": "Records that a session is at work, or still at work.",
+        "handoff": "Records that a session hands its work over.",
+        "exit": "Records the end of a session.",
+        "task": "Shows, adds, moves and comments a task.",
+    },
+    "Trust": {
+        "fsck": "Checks every commit, chunk, event and session of the log.",
+    },
+    "Connect": {
+        "init": "Makes this repository ready for sessions.",
+        "schema": "Prints the JSON Schema of what is stored and of what commands print.",
+        "demo": "Plays a few sessions in a temporary repository and shows them.",
+    },
+}
+"""What people want: the commands that give it, and what each does."""
+
+_MODULES: Final = {"ready": "advance", "running": "advance", "handoff": "advance"}
+"""Commands that share a module; every other one has its own, of its own name."""
+
+
+class SessionGroup(click.Group):
+    """Finds commands by name and imports the one that is called, and no other."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Lists all names, in the order of the help."""
+        return [name for section in SECTIONS.values() for name in section]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command; None for a name that is not known."""
+        if not any(cmd_name in section for section in SECTIONS.values()):
+            return None
+        module = import_module(f"git_session.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        found = getattr(module, f"{cmd_name}_command")
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command that the line calls, and for an unknown one those of similar name."""
+        name = args[0]
+        found = self.get_command(ctx, name)
+        if found is None and not ctx.resilient_parsing:
+            raise click.NoSuchCommand(name, possibilities=self.list_commands(ctx), ctx=ctx)
+        return name if found else None, found, args[1:]
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands in their groups, without importing them."""
+        widest = max(len(name) for section in SECTIONS.values() for name in section)
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<{widest}}", text) for name, text in section.items()])
+
+
+group = SessionGroup(
+    "git session",
+    params=[
+        *shared_options(),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda context, _, is_set: _print_version(context) if is_set else None,
+            help="Print the version.",
+        ),
+    ],
+    help="Reads and records the sessions of coding agents on grite tasks, straight from git refs.",
+    epilog=format_examples(
+        'task=$(git session task add "Fix the flaky test")',
+        'id=$(git session start "$task" --engine claude)',
+        'git session running "$id" && git session list',
+    ),
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings=dict(CONTEXT_SETTINGS),
+)
+
+
+def _print_version(context: click.Context) -> None:
+    print(f"git-session {__version__}")
+    context.exit()

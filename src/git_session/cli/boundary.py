@@ -1,0 +1,107 @@
+"""Where every failure ends: a message, a hint, with --json an envelope, and the exit code.
+
+Exit codes are grite's: 1 any other failure, 2 wrong usage, 3 not found, 4 conflict, 5
+environment; 130 is Ctrl-C and 141 a reader that went away, as with git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from git_session.cli import group
+from git_session.cli.options import Settings
+from git_session.cli.streams import close_output, flush_output, say, say_error, tolerate_encodings
+from git_session.errors import GitSessionError, UsageError
+
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+_PROGRAM: Final = "git session"
+
+
+def run_command_line(args: Sequence[str]) -> int:
+    """Runs one command line and gives its exit code; every failure is told here."""
+    tolerate_encodings()
+    settings = Settings()
+    try:
+        code = _run(args, settings)
+        flush_output()
+        return code
+    except BrokenPipeError:
+        close_output()
+        return READER_GONE
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        return _tell(args, settings, GitSessionError("interrupted"), "interrupted", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        if _wants_json(args, settings):
+            return _tell_usage(args, settings, click.UsageError("Missing command.", error.ctx))
+        say(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        return _tell_usage(args, settings, error)
+    except GitSessionError as error:
+        return _tell(args, settings, error, error.code, error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last one to know: nobody may see a traceback
+        hint = "this is a bug of git-session; run it again with --debug to see where"
+        message = f"internal error: {type(error).__name__}: {error}"
+        return _tell(args, settings, GitSessionError(message, hint), "internal", 1)
+
+
+def _run(args: Sequence[str], settings: Settings) -> int:
+    for number, arg in enumerate(args, 1):
+        if not _is_text(arg):
+            raise UsageError(f"argument {number} is not valid UTF-8: {arg!a}")
+    try:
+        with group.make_context(_PROGRAM, list(args), obj=settings) as context:
+            result = group.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _tell_usage(args: Sequence[str], settings: Settings, error: click.ClickException) -> int:
+    message = error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else _PROGRAM
+    told = UsageError(message[:1].lower() + message[1:], f"{path} -h shows how it is used")
+    return _tell(args, settings, told, told.code, error.exit_code)
+
+
+def _tell(
+    args: Sequence[str], settings: Settings, error: GitSessionError, code: str, exit_code: int
+) -> int:
+    """Tells of the failure that is being handled and gives `exit_code`."""
+    if settings.is_debug or _stands_in(args, "--debug"):
+        import traceback
+
+        say(traceback.format_exc().rstrip())
+    try:
+        say_error(error.message, error.hint)
+        if _wants_json(args, settings):
+            from git_session.cli.output import print_failure
+
+            print_failure(code, error.message, error.hint)
+        flush_output()
+    except (OSError, GitSessionError):
+        close_output()  # nobody is left to be told
+    return exit_code
+
+
+def _wants_json(args: Sequence[str], settings: Settings) -> bool:
+    return settings.is_json or _stands_in(args, "--json")
+
+
+def _stands_in(args: Sequence[str], option: str) -> bool:
+    """Looks for an option on a line that may be too wrong to be parsed."""
+    before = args[: args.index("--")] if "--" in args else args
+    return option in before
+
+
+def _is_text(arg: str) -> bool:
+    try:
+        arg.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

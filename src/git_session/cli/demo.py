@@ -1,0 +1,63 @@
+"""`git session demo`: sessions to look at, before there are any of one's own."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+
+import click
+
+from git_session.cli.list import print_active
+from git_session.cli.log import print_transitions
+from git_session.cli.options import Settings, command
+from git_session.cli.output import print_data, print_line, print_lines
+from git_session.cli.streams import flush_output
+from git_session.errors import EnvironmentFaultError
+
+
+@command("demo", "git session demo", "git session demo ~/try-sessions")
+@click.argument(
+    "place",
+    metavar="[DIRECTORY]",
+    required=False,
+    help="Where to play: a new or empty directory; default: a temporary one.",
+)
+def demo_command(settings: Settings, place: str | None) -> None:
+    """Plays a few sessions in a temporary repository and shows them.
+
+    The repository stays, to look further; it is yours to remove.
+    """
+    from git_session.demo import play_demo
+
+    played = play_demo(_make_directory(place))
+    log, top = played.log, str(played.directory)
+    if settings.is_json:
+        print_data({"directory": top, "sessions": log.session_rows(include_exited=True)})
+        return
+    where = f"git session -C {shlex.quote(top)}"
+    print_line(f"$ {where} list")
+    flush_output()
+    print_active(log)
+    print_lines([""])
+    print_line(f"$ {where} log")
+    print_transitions(log.transition_rows(), log.clock(), has_session=True, is_paged=False)
+    print_lines(["", "Look further:"])
+    for more in ("list --all", "tasks", "fsck", "-h"):
+        print_line(f"  {where} {more}")
+    print_line(f"  rm -r {shlex.quote(top)}   # when you have seen enough")
+
+
+def _make_directory(place: str | None) -> Path:
+    """Makes the directory to play in. Raises EnvironmentFaultError where that cannot be."""
+    try:
+        if place is None:
+            return Path(tempfile.mkdtemp(prefix="git-session-demo-"))
+        path = Path(place).absolute()
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"cannot make {place or 'a temporary directory'}: {error.strerror}",
+            "name a directory that is not there yet",
+        ) from error
+    return path

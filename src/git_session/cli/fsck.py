@@ -1,0 +1,88 @@
+"""`git session fsck`: is the log what it says it is?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from git_session.cli.opening import open_log, say_no_log
+from git_session.cli.options import Settings, command
+from git_session.cli.output import print_data, print_line
+from git_session.cli.streams import is_terminal, say
+from git_session.cli.text import count
+
+_EVERY: Final = 500
+"""Commits between two words on the progress."""
+_CLEAR_LINE: Final = "\r\x1b[K"
+
+
+@command("fsck", "git session fsck", "git session fsck --strict --json")
+@click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
+def fsck_command(settings: Settings, strict: bool) -> int:
+    """Checks every commit, chunk, event and session of the log.
+
+    A finding is one line: severity, code, commit, event, and a sentence. Damage is an error, and
+    the exit code is then 1; what is kept but should be looked at is a warning.
+    """
+    from git_session.fsck import check_log
+
+    log = open_log()
+    progress = _Progress()
+    try:
+        report = check_log(log, progress.show if is_terminal(sys.stderr) else None)
+    finally:
+        progress.clear()
+    if report["head"] is None:
+        say_no_log()
+    if settings.is_json:
+        print_data(report)
+    else:
+        for finding in report["findings"]:
+            print_line(_format_finding(finding))
+        say(_format_summary(report))
+    return 1 if report["errors"] or (strict and report["warnings"]) else 0
+
+
+class _Progress:
+    """Shows on stderr how far the walk is, and takes it away again."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+
+    def show(self, commits: int) -> None:
+        if commits % _EVERY == 0 and commits:
+            sys.stderr.write(f"{_CLEAR_LINE}{commits} commits checked")
+            sys.stderr.flush()
+            self._is_shown = True
+
+    def clear(self) -> None:
+        if self._is_shown:
+            sys.stderr.write(_CLEAR_LINE)
+            sys.stderr.flush()
+
+
+def _format_finding(finding: Mapping[str, Any]) -> str:
+    return " ".join(
+        [
+            finding["severity"],
+            finding["code"],
+            (finding["commit"] or "-")[:12],
+            (finding["event_id"] or "-")[:12],
+            finding["message"],
+        ]
+    )
+
+
+def _format_summary(report: Mapping[str, Any]) -> str:
+    looked_at = ", ".join(
+        count(report[what], what.removesuffix("s"))
+        for what in ("commits", "chunks", "events", "issues", "sessions")
+    )
+    signatures = report["signatures"]
+    kinds = ("valid", "wrong", "unknown_key", "unsigned")
+    signed = ", ".join(f"{signatures[kind]} {kind.replace('_', ' ')}" for kind in kinds)
+    found = f"{count(report['errors'], 'error')}, {count(report['warnings'], 'warning')}"
+    return f"checked {looked_at}\nsignatures: {signed}\n{found}"

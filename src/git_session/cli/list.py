@@ -1,0 +1,86 @@
+"""`git session list`: who is at work now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from git_session.cli.describe import SESSION_COLUMNS, format_footer, session_cells
+from git_session.cli.opening import open_log, say_no_log, say_problems
+from git_session.cli.options import Settings, command
+from git_session.cli.output import print_data, print_line, print_table, terminal_width
+from git_session.cli.streams import say
+from git_session.wire.block import ROLES, STATES
+
+if TYPE_CHECKING:
+    from git_session.log import SessionLog
+
+_WIDE: Final = 120
+"""Columns of a terminal from which on nothing has to be shortened."""
+
+
+@command(
+    "list",
+    "git session list",
+    "git session list --task t-20261122-4f12 --all",
+    "git session list --status running --status handoff --json",
+)
+@click.option("--task", metavar="TASK", help="Only sessions of this task.")
+@click.option(
+    "--status",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    help="Only sessions in this state; may be given again.",
+)
+@click.option("--engine", metavar="NAME", help="Only sessions of this engine.")
+@click.option("--role", type=click.Choice(ROLES), help="Only sessions in this role.")
+@click.option("--all", "is_all", is_flag=True, help="Exited sessions too.")
+@click.option("--count", "is_count", is_flag=True, help="Print their number alone.")
+def list_command(
+    settings: Settings,
+    task: str | None,
+    states: tuple[str, ...],
+    engine: str | None,
+    role: str | None,
+    is_all: bool,
+    is_count: bool,
+) -> None:
+    """Lists the sessions that are active.
+
+    SEEN is the age of a session's last sign of life. Two live sessions on one task are marked.
+    """
+    log = open_log()
+    rows = log.session_rows(
+        task=task, states=states, engine=engine, role=role, include_exited=is_all
+    )
+    exited = len(log.session_rows(task=task, states=("exit",), engine=engine, role=role))
+    say_problems(log)
+    has_log = log.head() is not None
+    if not has_log:
+        say_no_log()
+    if settings.is_json:
+        shown = {} if is_count else {"sessions": rows}
+        print_data({**shown, "total": len(rows), "exited": exited})
+        return
+    if is_count:
+        print_line(str(len(rows)))
+    elif rows:
+        print_sessions(rows)
+    if has_log and (rows == [] or not is_count):
+        say(format_footer(rows, exited, states=states, is_all=is_all))
+
+
+def print_sessions(rows: list[dict[str, object]]) -> None:
+    """Prints the table of sessions."""
+    width = terminal_width()
+    is_narrow = width is not None and width < _WIDE
+    print_table(SESSION_COLUMNS, [session_cells(row, is_narrow=is_narrow) for row in rows])
+
+
+def print_active(log: SessionLog) -> None:
+    """Prints what `git session list` does without options."""
+    rows = log.session_rows()
+    print_sessions(rows)
+    say(format_footer(rows, len(log.session_rows(states=("exit",))), states=(), is_all=False))

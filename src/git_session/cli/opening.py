@@ -1,0 +1,50 @@
+"""Opens the log for a command, and says on stderr what reading it left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from git_session.cli.streams import say, say_warning
+from git_session.errors import NotARepositoryError
+
+if TYPE_CHECKING:
+    from git_session.log import SessionLog
+
+_MOST_WARNINGS: Final = 3
+
+
+def open_log() -> SessionLog:
+    """Opens the log of the repository that the current directory lies in.
+
+    Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
+    """
+    from git_session.log import SessionLog
+
+    return SessionLog.open(find_here())
+
+
+def find_here() -> Path:
+    """Finds the current directory. Raises NotARepositoryError when it was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise NotARepositoryError("the current directory is not there any more") from error
+
+
+def say_problems(log: SessionLog) -> None:
+    """Says in a few lines what was left out while reading, if anything was."""
+    problems = log.problems
+    for problem in problems[:_MOST_WARNINGS]:
+        place = f" (commit {problem.commit[:7]})" if problem.commit else ""
+        say_warning(f"{problem.message}{place}")
+    if len(problems) > _MOST_WARNINGS:
+        say_warning(f"and {len(problems) - _MOST_WARNINGS} more like these")
+    if problems:
+        say("hint: git session fsck names them all")
+
+
+def say_no_log() -> None:
+    """Says that the repository has no log yet, and how one begins."""
+    say("there is no session log in this repository yet")
+    say("hint: git session init makes it ready, git session task add TITLE begins the log")

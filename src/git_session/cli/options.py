@@ -1,0 +1,128 @@
+"""The options that every command takes, and the way a command is made of a function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from git_session.errors import EnvironmentFaultError, NotARepositoryError, UsageError
+
+CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+SESSION_VARIABLE: Final = "GIT_SESSION_ID"
+
+
+class Settings:
+    """Holds what the shared options said, wherever on the line they stood."""
+
+    def __init__(self) -> None:
+        self.is_json = False
+        self.is_debug = False
+
+
+def shared_options() -> list[click.Parameter]:
+    """Makes the options that stand before a command as well as after it."""
+    return [
+        click.Option(
+            ["-C", "run_in"],
+            metavar="PATH",
+            multiple=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_enter_directories,
+            help="Run as if started in PATH.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_set_json,
+            help="Print one JSON document.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_set_debug,
+            help="Print where in the program an error came from.",
+        ),
+    ]
+
+
+def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Makes a command of a function that takes the Settings and then its own parameters.
+
+    The function's docstring is the help; `examples` are lines to type, shown below it.
+    """
+
+    def make(function: Callable[..., Any]) -> click.Command:
+        made = click.command(
+            name, epilog=format_examples(*examples), context_settings=dict(CONTEXT_SETTINGS)
+        )(click.pass_obj(function))
+        made.params.extend(shared_options())
+        return made
+
+    return make
+
+
+def format_examples(*examples: str) -> str:
+    """Forms the end of a help text: each example on a line of its own, not wrapped."""
+    title = "Example:" if len(examples) == 1 else "Examples:"
+    return "\n".join(["\b", title, *(f"  {example}" for example in examples)])
+
+
+def session_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the SESSION argument, which the environment stands in for."""
+    return click.argument(
+        "session",
+        required=False,
+        help=f"An id, a unique prefix of one, or TASK/SESSION; default: ${SESSION_VARIABLE}.",
+    )
+
+
+def require_session(session: str | None) -> str:
+    """Gives the session that was named, or the one in the environment. Raises UsageError."""
+    found = session or os.environ.get(SESSION_VARIABLE)
+    if not found:
+        raise UsageError(
+            f"no session is named, and ${SESSION_VARIABLE} is not set",
+            "name one: git session list shows them",
+        )
+    return found
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Record it even if the lifecycle does not allow it."
+)
+note_option = click.option(
+    "-m", "--message", "note", metavar="NOTE", help="A note that stands beside it in the log."
+)
+
+
+def _enter_directories(
+    _context: click.Context, _parameter: click.Parameter, paths: tuple[str, ...]
+) -> None:
+    # As git does: each -C is relative to the one before, and so is every other path on the line.
+    for path in paths:
+        if not path:
+            continue
+        try:
+            os.chdir(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotARepositoryError(f"there is no directory {path}") from error
+        except OSError as error:
+            raise EnvironmentFaultError(f"cannot go to {path}: {error.strerror}") from error
+
+
+def _set_json(context: click.Context, _parameter: click.Parameter, is_set: bool) -> None:
+    if is_set:
+        context.ensure_object(Settings).is_json = True
+
+
+def _set_debug(context: click.Context, _parameter: click.Parameter, is_set: bool) -> None:
+    if is_set:
+        context.ensure_object(Settings).is_debug = True

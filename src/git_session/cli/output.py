@@ -1,0 +1,92 @@
+"""What commands print: JSON envelopes, lines, tables, and what goes through the pager."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import click
+
+from git_session.cli.streams import flush_output, has_colors, is_terminal, write_out
+from git_session.cli.table import Column, format_table
+from git_session.cli.text import strip_controls
+
+SCHEMA_VERSION: Final = 1
+
+_SHELL_WORDS: Final = re.compile(r"[^A-Za-z0-9_./-]")
+
+
+def print_data(data: Any) -> None:
+    """Prints the envelope of a success."""
+    _print_json({"schema_version": SCHEMA_VERSION, "ok": True, "data": data})
+
+
+def print_failure(code: str, message: str, hint: str | None) -> None:
+    """Prints the envelope of a failure."""
+    error = {"code": code, "message": message, "hint": hint}
+    _print_json({"schema_version": SCHEMA_VERSION, "ok": False, "error": error})
+
+
+def print_bare_json(document: Any) -> None:
+    """Prints a document that is a result by itself, without the envelope, for people and files."""
+    print_lines([json.dumps(document, indent=2)])
+
+
+def print_line(line: str) -> None:
+    """Prints one line of a result, stripped of control characters."""
+    write_out(strip_controls(line) + "\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines that are fit for a terminal already."""
+    write_out("".join(f"{line}\n" for line in lines))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table: fitted to the terminal, whole in a pipe."""
+    print_lines(format_table(columns, rows, terminal_width(), colored=has_colors()))
+
+
+def page_lines(lines: Sequence[str], *, is_paged: bool = True) -> None:
+    """Prints lines, on a terminal through the pager that git would take."""
+    pager = _choose_pager() if is_paged and lines else None
+    if pager is None:
+        print_lines(lines)
+        return
+    # What git sets for its own pagers; the user's own choice stays.
+    os.environ.setdefault("LESS", "FRX")
+    os.environ.setdefault("LV", "-c")
+    # A pager can be any shell text (core.pager = "delta | less"); click splits and starts it.
+    words = ["sh", "-c", pager] if _SHELL_WORDS.search(pager) else [pager]
+    os.environ["PAGER"] = shlex.join(words)
+    flush_output()
+    click.echo_via_pager("\n".join(lines), color=True if has_colors() else None)
+
+
+def terminal_width() -> int | None:
+    """Gives the terminal's width in columns, None when stdout is none."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+
+
+def _choose_pager() -> str | None:
+    """Names the pager in git's order; None where there is no terminal, or none is wanted."""
+    if not (is_terminal(sys.stdout) and is_terminal(sys.stdin)):
+        return None
+    for name in ("GIT_PAGER", "PAGER"):
+        pager = os.environ.get(name)
+        if pager is not None:
+            return pager if pager not in ("", "cat") else None
+    return "less"
+
+
+def _print_json(document: Any) -> None:
+    indent = 2 if is_terminal(sys.stdout) else None
+    text = json.dumps(document, ensure_ascii=False, indent=indent) + "\n"
+    # A lone surrogate is no UTF-8; as a backslash and its number it is JSON.
+    write_out(text.encode(errors="backslashreplace"))

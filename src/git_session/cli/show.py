@@ -1,0 +1,76 @@
+"""`git session show`: one session with all it is known by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from git_session.cli.describe import format_exit, transition_cells, transition_columns
+from git_session.cli.opening import open_log, say_problems
+from git_session.cli.options import Settings, command, require_session, session_argument
+from git_session.cli.output import print_data, print_lines, print_table
+from git_session.cli.table import format_pairs
+from git_session.cli.text import format_time, strip_controls
+
+_LAST: Final = 5
+"""Transitions that are shown."""
+
+
+@command("show", "git session show s-20261122-4f1b", "git session show s-20261122-4f1b --json")
+@session_argument()
+def show_command(settings: Settings, session: str | None) -> None:
+    """Shows one session with all it is known by.
+
+    Its fields, its task, where its output log is, and its last transitions.
+    """
+    log = open_log()
+    row = log.session_row(require_session(session))
+    ref = f"{row['grite_issue_id']}/{row['session_id']}"
+    transitions = log.transition_rows(ref, limit=_LAST)
+    log_file = log.log_file(row["session_id"])
+    say_problems(log)
+    if settings.is_json:
+        found = None if log_file is None else str(log_file)
+        print_data({"session": row, "transitions": transitions, "log_file": found})
+        return
+    now = log.clock()
+    print_lines(format_pairs(_session_pairs(row, log_file, now)))
+    if row["extras"]:
+        extras = [(strip_controls(key), str(value)) for key, value in row["extras"].items()]
+        print_lines(["", "further keys of the block:"])
+        print_lines(f"  {line}" for line in format_pairs(extras))
+    print_lines(["", "last transitions:"])
+    cells = [transition_cells(step, now, has_session=False) for step in transitions]
+    print_table(transition_columns(has_session=False), cells)
+
+
+def _session_pairs(
+    row: Mapping[str, Any], log_file: Path | None, now: int
+) -> list[tuple[str, str]]:
+    beat = row["last_heartbeat_ts"]
+    ended = format_exit(row["exit_code"], row["exit_reason"])
+    pairs = [
+        ("session", row["session_id"]),
+        ("task", f"{row['task_id']}  {row['task_title']}"),
+        ("issue", row["grite_issue_id"]),
+        ("state", row["state"]),
+        *([("exit", ended)] if row["state"] == "exit" else []),
+        ("role", row["role"]),
+        ("type", row["session_type"]),
+        ("engine", row["engine"]),
+        ("worktree", row["worktree"]),
+        ("pid", "" if row["pid"] is None else str(row["pid"])),
+        ("started", format_time(row["started_ts"], now)),
+        ("heartbeat", "" if beat is None else format_time(beat, now)),
+        ("recorded", format_time(row["updated_ts"], now)),
+        ("actor", row["actor"]),
+        ("commit", row["commit"]),
+        ("event", row["event_id"]),
+        ("output", row["last_output_ref"] or ""),
+        ("log file", "" if log_file is None else str(log_file)),
+    ]
+    live = row["live_on_task"]
+    if live > 1:
+        pairs.append(("note", f"{live} live sessions on this task"))
+    return pairs

@@ -1,0 +1,93 @@
+"""The program's streams: what is said on stderr, and stdout written to its end.
+
+Loaded by every command line, `--version` included, so it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn, TextIO
+
+from git_session.errors import EnvironmentFaultError
+
+
+def say(line: str) -> None:
+    """Says something on stderr, after what was printed before it where both go the same way."""
+    flush_output()
+    if sys.stderr is not None:
+        from git_session.cli.text import strip_lines  # 2 ms, for those who have to say something
+
+        # Lines stay lines: the candidates of an ambiguous id stand in them.
+        print("\n".join(strip_lines(line)), file=sys.stderr)
+
+
+def say_warning(line: str) -> None:
+    """Says on stderr what the user should know although the command went on."""
+    say(f"warning: {line}")
+
+
+def say_error(message: str, hint: str | None = None) -> None:
+    """Says on stderr what went wrong, and what to type next."""
+    say(f"error: {message}")
+    if hint:
+        say(f"hint: {hint}")
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tells whether a stream is a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def has_colors() -> bool:
+    """Tells whether colours are wanted: a terminal that has them, and no NO_COLOR."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    return is_terminal(sys.stdout)
+
+
+def tolerate_encodings() -> None:
+    """Makes text that the terminal's encoding lacks come out as `?` and not as a failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def flush_output() -> None:
+    """Makes sure that all was written. Raises EnvironmentFaultError, or BrokenPipeError."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            _refuse(error)
+
+
+def close_output() -> None:
+    """Gives up on stdout, so that the interpreter does not complain about it at its end."""
+    with suppress(OSError, AttributeError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def write_out(data: bytes | str) -> None:
+    """Writes to stdout. Raises EnvironmentFaultError, or BrokenPipeError for a reader gone."""
+    if sys.stdout is None:
+        return
+    try:
+        if isinstance(data, str):
+            sys.stdout.write(data)
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    if error.errno == errno.EPIPE:
+        raise error
+    close_output()
+    raise EnvironmentFaultError(f"cannot write the output: {error.strerror}") from error

@@ -1,0 +1,181 @@
+"""`git session task`: one task, shown, added, moved along, commented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from git_session.cli.describe import (
+    OF_TASK_COLUMNS,
+    format_session_counts,
+    of_task_cells,
+    short_commit,
+)
+from git_session.cli.opening import open_log, say_problems
+from git_session.cli.options import (
+    CONTEXT_SETTINGS,
+    Settings,
+    command,
+    force_option,
+    format_examples,
+    shared_options,
+)
+from git_session.cli.output import print_data, print_line, print_lines, print_table
+from git_session.cli.streams import say_warning
+from git_session.cli.table import format_pairs
+from git_session.cli.text import count, format_ago, format_time, strip_controls, strip_lines
+from git_session.fold.lifecycle import TASK_STATUSES
+from git_session.wire.block import split_comment
+
+Row = Mapping[str, Any]
+
+_INDENT: Final = "    "
+
+task_command = click.Group(
+    "task",
+    help="Shows, adds, moves and comments a task.",
+    epilog=format_examples(
+        'git session task add "Fix the flaky test" --body "It fails one time in ten."',
+        "git session task show t-20261122-4f12",
+    ),
+    params=shared_options(),
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings=dict(CONTEXT_SETTINGS),
+)
+
+
+@command("show", "git session task show t-20261122-4f12", "git session task show t-2026 --raw")
+@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
+@click.option("--raw", is_flag=True, help="Session blocks as they are stored.")
+def show_command(settings: Settings, task: str, raw: bool) -> None:
+    """Shows a task: its text, labels, comments in order, and sessions."""
+    log = open_log()
+    row = log.task_row(task)
+    say_problems(log)
+    if settings.is_json:
+        print_data({"task": row})
+        return
+    now = log.clock()
+    print_lines(format_pairs(_task_pairs(row, now)))
+    if row["body"]:
+        print_lines(["", *(_INDENT + line for line in strip_lines(row["body"]))])
+    print_lines(_format_comments(row["comments"], now, is_raw=raw))
+    if row["session_list"]:
+        print_lines(["", f"{count(len(row['session_list']), 'session')}:"])
+        print_table(OF_TASK_COLUMNS, [of_task_cells(session) for session in row["session_list"]])
+
+
+@command(
+    "add",
+    'git session task add "Fix the flaky test"',
+    'task=$(git session task add "Port the lexer" --body "With tests." --convoy c-20261122-0a1b)',
+)
+@click.argument("title", help="What is to be done, on one line.")
+@click.option("--body", default="", metavar="TEXT", help="More about it.")
+@click.option("--convoy", metavar="ID", help="The convoy that it belongs to.")
+def add_command(settings: Settings, title: str, body: str, convoy: str | None) -> None:
+    """Adds a queued task and prints its id."""
+    log = open_log()
+    recorded = log.add_task_row(title, body=body, convoy=convoy)
+    _say_warnings(recorded)
+    if settings.is_json:
+        print_data(recorded)
+    else:
+        print_line(recorded["task"]["task_id"])
+
+
+@command("status", "git session task status t-20261122-4f12 needs-review")
+@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
+@click.argument("status", type=click.Choice(TASK_STATUSES), help="Where it is to go.")
+@force_option
+def status_command(settings: Settings, task: str, status: str, force: bool) -> None:
+    """Moves a task along its lifecycle.
+
+    queued to running; running to blocked or needs-review; blocked to running; needs-review to
+    merged or blocked; dropped from anywhere. merged and dropped are final.
+    """
+    log = open_log()
+    recorded = log.set_task_status_row(task, status, is_forced=force)
+    say_problems(log)
+    _say_warnings(recorded)
+    if settings.is_json:
+        print_data(recorded)
+        return
+    task_id = recorded["task"]["task_id"]
+    if recorded["commit"] is None:
+        print_line(f"{task_id} is {status} already, nothing was recorded")
+    else:
+        print_line(f"{task_id} {status} ({short_commit(recorded['commit'])})")
+
+
+@command("comment", 'git session task comment t-20261122-4f12 -m "Waits for the new runner"')
+@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
+@click.option("-m", "--message", "text", required=True, metavar="TEXT", help="What to say.")
+def comment_command(settings: Settings, task: str, text: str) -> None:
+    """Adds a comment to a task."""
+    log = open_log()
+    recorded = log.comment_row(task, text)
+    say_problems(log)
+    _say_warnings(recorded)
+    if settings.is_json:
+        print_data(recorded)
+    else:
+        task_id = recorded["task"]["task_id"]
+        print_line(f"{task_id} commented ({short_commit(recorded['commit'])})")
+
+
+for _command in (show_command, add_command, status_command, comment_command):
+    task_command.add_command(_command)
+
+
+def _say_warnings(recorded: Row) -> None:
+    for warning in recorded["warnings"]:
+        say_warning(warning)
+
+
+def _task_pairs(row: Row, now: int) -> list[tuple[str, str]]:
+    return [
+        ("task", row["task_id"]),
+        ("title", row["title"]),
+        ("status", row["status"] or ""),
+        ("issue", f"{row['grite_issue_id']} ({row['state']})"),
+        ("convoy", row["convoy_id"] or ""),
+        ("labels", ", ".join(row["labels"])),
+        ("assignees", ", ".join(row["assignees"])),
+        ("sessions", format_session_counts(row["sessions"])),
+        ("created", format_time(row["created_ts"], now)),
+        ("updated", format_time(row["updated_ts"], now)),
+    ]
+
+
+def _format_comments(comments: Sequence[Row], now: int, *, is_raw: bool) -> list[str]:
+    """Forms all comments in order; those that hold a session block as a line each, unless raw."""
+    lines: list[str] = []
+    was_folded = False
+    for comment in comments:
+        is_folded = comment["session_id"] is not None and not is_raw
+        if not (is_folded and was_folded):
+            lines.append("")
+        lines += _format_block(comment, now) if is_folded else _format_text(comment, now)
+        was_folded = is_folded
+    return lines
+
+
+def _format_head(comment: Row, now: int) -> str:
+    ago = format_ago(now - comment["ts"])
+    return f"{short_commit(comment['commit'])}  {ago}  {comment['actor'][:8]}"
+
+
+def _format_block(comment: Row, now: int) -> list[str]:
+    before, _, after = split_comment(comment["body"]) or ("", "", "")
+    note = strip_controls(f"{before.strip()} {after.strip()}".strip())
+    session_id = strip_controls(comment["session_id"])
+    line = f"{_format_head(comment, now)}  [session {session_id} {comment['state']}] {note}"
+    return [line.rstrip()]
+
+
+def _format_text(comment: Row, now: int) -> list[str]:
+    return [_format_head(comment, now), *(_INDENT + x for x in strip_lines(comment["body"]))]

@@ -1,0 +1,122 @@
+"""The exception tree: every failure a user or another program can cause has a class here.
+
+Each class carries the exit code of its kind (grite's codes) and a stable word for JSON.
+"""
+
+from __future__ import annotations
+
+
+class GitSessionError(Exception):
+    """Is the root of every expected failure; `hint` names the next command to type."""
+
+    exit_code = 1
+    code = "failed"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GitSessionError):
+    """Reports arguments that contradict each other or cannot be understood."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class AmbiguousError(UsageError):
+    """Reports a short id that more than one task or session answers to."""
+
+    code = "ambiguous"
+
+
+class NotFoundError(GitSessionError):
+    """Reports a task, session, actor or remote that is not there."""
+
+    exit_code = 3
+    code = "not_found"
+
+
+class ConflictError(GitSessionError):
+    """Reports that somebody else's work stands in the way."""
+
+    exit_code = 4
+    code = "conflict"
+
+
+class TransitionError(ConflictError):
+    """Reports a transition that the lifecycle refuses."""
+
+    code = "illegal_transition"
+
+
+class LockedError(ConflictError):
+    """Reports an issue or repository that another actor holds a lock on."""
+
+    code = "locked"
+
+
+class ContendedError(ConflictError):
+    """Reports a ref that other programs kept moving until the time was up."""
+
+    code = "contended"
+
+
+class EnvironmentFaultError(GitSessionError):
+    """Reports surroundings in which no command could work."""
+
+    exit_code = 5
+    code = "environment"
+
+
+class NotARepositoryError(EnvironmentFaultError):
+    """Reports a path that lies in no git repository."""
+
+    code = "not_a_repository"
+
+
+class UnsupportedRepositoryError(EnvironmentFaultError):
+    """Reports a repository format that libgit2 cannot open (SHA-256, reftable)."""
+
+    code = "unsupported_repository"
+
+
+class ConfigError(EnvironmentFaultError):
+    """Reports a configuration file that cannot be read."""
+
+    code = "config"
+
+
+class ReadOnlyError(EnvironmentFaultError):
+    """Reports a repository that cannot be written to: permissions, a full disk, a mount."""
+
+    code = "read_only"
+
+
+class DamagedLogError(GitSessionError):
+    """Reports a log whose head cannot be read at all."""
+
+    code = "damaged_log"
+
+
+class WireError(GitSessionError):
+    """Reports bytes that are not what the stored format says they should be."""
+
+    code = "malformed"
+
+
+class RemoteError(GitSessionError):
+    """Reports a remote that git could not fetch from or push to; `words` is all that was said."""
+
+    code = "remote"
+
+    def __init__(self, message: str, hint: str | None = None, words: str = "") -> None:
+        super().__init__(message, hint)
+        self.words = words
+
+
+class RemoteTimeoutError(RemoteError):
+    """Reports a remote that did not answer within the time limit; what it did is not known."""
+
+    code = "timeout"

@@ -1,0 +1,154 @@
+"""Plain rows of what the log says, in the order and shape of the models' fields.
+
+The quick commands print rows as they are; the library turns them into models. Times are ms
+since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from git_session.errors import WireError
+from git_session.fold.issues import Issue
+from git_session.fold.replay import FoldedIssue, Replay
+from git_session.fold.sessions import Life, Step
+from git_session.wire.block import SessionState, mentions_block, parse_block, split_comment
+from git_session.wire.event import Event
+
+Row = dict[str, Any]
+
+STATE_FIELDS: Final = (
+    "role",
+    "session_type",
+    "engine",
+    "worktree",
+    "pid",
+    "started_ts",
+    "last_heartbeat_ts",
+    "exit_code",
+    "exit_reason",
+    "last_output_ref",
+)
+
+
+def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int) -> Row:
+    """Makes the row of one session; `now` only serves the age of its last sign of life."""
+    assert life.current is not None
+    state, event = life.state, life.current.event
+    beat = event.ts if state.last_heartbeat_ts is None else state.last_heartbeat_ts
+    return {
+        "session_id": life.session_id,
+        "task_id": folded.issue.task_id,
+        "grite_issue_id": folded.issue.hex,
+        "role": state.role,
+        "session_type": state.session_type,
+        "engine": state.engine,
+        "worktree": state.worktree,
+        "pid": state.pid,
+        "status": state.state,
+        "started_ts": state.started_ts,
+        "last_heartbeat_ts": state.last_heartbeat_ts,
+        "exit_code": state.exit_code,
+        "exit_reason": state.exit_reason,
+        "last_output_ref": state.last_output_ref,
+        "state": state.state,
+        "heartbeat_age_ms": None if state.is_exit else now - beat,
+        "task_title": folded.issue.title,
+        "updated_ts": event.ts,
+        "actor": event.actor.hex(),
+        "commit": replay.origin[event.event_id],
+        "event_id": event.event_id.hex(),
+        "live_on_task": sum(not other.state.is_exit for other in folded.sessions.lives.values()),
+        "extras": dict(state.extras),
+    }
+
+
+def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
+    """Makes the row of one block of a session's history."""
+    assert step.event.payload is not None
+    parts = split_comment(step.event.payload[0]) or ("", "", "")
+    return {
+        "session_id": life.session_id,
+        "task_id": issue.task_id,
+        "grite_issue_id": issue.hex,
+        "commit": replay.origin[step.event.event_id],
+        "event_id": step.event.event_id.hex(),
+        "ts": step.event.ts,
+        "actor": step.event.actor.hex(),
+        "from_state": step.before.state if step.before else None,
+        "to_state": step.state.state,
+        "is_late": step.is_late,
+        "is_fork": step.is_fork,
+        "is_legal": step.is_legal,
+        "changes": _changes(step.before, step.state),
+        "note": (parts[0].strip() + "\n" + parts[2].strip()).strip(),
+    }
+
+
+def task_row(folded: FoldedIssue) -> Row:
+    """Makes the row of one task."""
+    issue = folded.issue
+    return {
+        "task_id": issue.task_id,
+        "grite_issue_id": issue.hex,
+        "convoy_id": issue.convoy_id,
+        "title": issue.title,
+        "status": issue.status,
+        "state": issue.state,
+        "labels": sorted(issue.labels),
+        "sessions": dict(Counter(life.state.state for life in folded.sessions.lives.values())),
+        "created_ts": issue.created_ts,
+        "updated_ts": issue.updated_ts,
+    }
+
+
+def task_detail_row(replay: Replay, folded: FoldedIssue, now: int) -> Row:
+    """Makes the row of one task with its text, comments and sessions."""
+    issue = folded.issue
+    lives = sorted(
+        folded.sessions.lives.values(), key=lambda life: (life.state.started_ts, life.session_id)
+    )
+    return {
+        **task_row(folded),
+        "body": issue.body,
+        "assignees": list(issue.assignees),
+        "comments": [_comment_row(replay, event) for event in issue.comments],
+        "session_list": [session_row(replay, folded, life, now) for life in lives],
+    }
+
+
+def _comment_row(replay: Replay, event: Event) -> Row:
+    assert event.payload is not None
+    state = _block_of(event.payload[0])
+    return {
+        "event_id": event.event_id.hex(),
+        "commit": replay.origin[event.event_id],
+        "ts": event.ts,
+        "actor": event.actor.hex(),
+        "body": event.payload[0],
+        "session_id": state.session_id if state else None,
+        "state": state.state if state else None,
+    }
+
+
+def _block_of(text: str) -> SessionState | None:
+    if not mentions_block(text):
+        return None
+    try:
+        return parse_block(text)
+    except WireError:
+        return None
+
+
+def _changes(before: SessionState | None, after: SessionState) -> Row:
+    changes: Row = {}
+    for name in STATE_FIELDS:
+        value = getattr(after, name)
+        if value != (getattr(before, name) if before else None):
+            changes[name] = value
+    old = before.extras if before else {}
+    for name in sorted({*old, *after.extras}):
+        if old.get(name) != after.extras.get(name):
+            changes[name] = after.extras.get(name)
+    return changes

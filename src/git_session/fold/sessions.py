@@ -1,0 +1,150 @@
+"""From comments to sessions: each session's blocks, which of them is current, and why.
+
+The rule which block takes over is the design's (section "Reading"): it depends on the set of
+blocks alone, so no order of arrival matters and no two readers disagree.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from git_session.errors import WireError
+from git_session.fold.issues import Issue
+from git_session.fold.lifecycle import is_allowed, rank_of
+from git_session.wire.block import (
+    OPEN_MARK,
+    SessionState,
+    mentions_block,
+    parse_block,
+    split_comment,
+)
+from git_session.wire.event import Event
+
+
+@dataclass(slots=True)
+class Step:
+    """Holds one block of a session's life: where it came from and what it did.
+
+    `before` is the state of the block that was current until then (None for the first);
+    `is_late` marks a block that did not take over; `is_fork` one whose parent was not the
+    current block though it names one.
+    """
+
+    event: Event
+    state: SessionState
+    before: SessionState | None
+    is_late: bool
+    is_fork: bool
+
+    @property
+    def is_legal(self) -> bool:
+        """Tells whether the lifecycle allows this step; a late one changes nothing."""
+        return self.is_late or is_allowed(
+            self.before.state if self.before else None, self.state.state
+        )
+
+
+@dataclass(slots=True)
+class Life:
+    """Holds one session of one issue: its steps in order and the block that counts now."""
+
+    issue_id: bytes
+    session_id: str
+    steps: list[Step] = field(default_factory=list)
+    current: Step | None = None
+    late_beat: int | None = None
+
+    @property
+    def state(self) -> SessionState:
+        """Gives the current state; a late block may have raised `last_heartbeat_ts`."""
+        assert self.current is not None
+        state = self.current.state
+        if self.late_beat is None or (state.last_heartbeat_ts or -1) >= self.late_beat:
+            return state
+        return replace(state, last_heartbeat_ts=self.late_beat)
+
+
+@dataclass(slots=True)
+class IssueSessions:
+    """Holds the sessions of one issue, and the comments whose block does not parse.
+
+    A comment that merely speaks of `[session]` is not among them.
+    """
+
+    lives: dict[str, Life] = field(default_factory=dict)
+    unparsed: list[tuple[Event, str]] = field(default_factory=list)
+
+
+def fold_sessions(issue: Issue) -> IssueSessions:
+    """Finds the sessions in an issue's comments, and the current block of each."""
+    result = IssueSessions()
+    blocks: dict[str, list[tuple[Event, SessionState]]] = {}
+    for event in issue.comments:
+        assert event.payload is not None
+        text = event.payload[0]
+        if not mentions_block(text):
+            continue
+        try:
+            state = parse_block(text)
+        except WireError as error:
+            if split_comment(text) is not None or f"{OPEN_MARK}\n" in text:
+                result.unparsed.append((event, error.message))
+            continue
+        blocks.setdefault(state.session_id, []).append((event, state))
+    for session_id, found in blocks.items():
+        result.lives[session_id] = _live(issue.issue_id, session_id, found)
+    return result
+
+
+def _live(issue_id: bytes, session_id: str, blocks: list[tuple[Event, SessionState]]) -> Life:
+    life = Life(issue_id, session_id)
+    for event, state in _order_by_parent(blocks):
+        before = life.current
+        # Parents come first and a child of the current block takes over at once, so a block
+        # descends from the current one exactly if that is its parent.
+        descends = before is not None and event.parent == before.event.event_id
+        takes_over = before is None or descends or _overrides(before.state, event, state)
+        is_fork = before is not None and event.parent is not None and not descends
+        step = Step(event, state, before.state if before else None, not takes_over, is_fork)
+        life.steps.append(step)
+        if takes_over:
+            life.current = step
+        elif state.last_heartbeat_ts is not None:
+            life.late_beat = max(life.late_beat or 0, state.last_heartbeat_ts)
+    return life
+
+
+def _overrides(current: SessionState, event: Event, state: SessionState) -> bool:
+    """Tells whether a block that does not descend from the current one takes over all the same."""
+    if event.parent is None and not current.is_exit:
+        return True
+    if current.is_presumed_exit and not state.is_presumed_exit:
+        return True
+    return rank_of(state.state) > rank_of(current.state)
+
+
+def _order_by_parent(
+    blocks: list[tuple[Event, SessionState]],
+) -> Iterable[tuple[Event, SessionState]]:
+    """Orders blocks parents before children, and else as they are: in fold order."""
+    place = {event.event_id: number for number, (event, _) in enumerate(blocks)}
+    if all(place.get(event.parent or b"", -1) < number for number, (event, _) in enumerate(blocks)):
+        return blocks
+    children: Mapping[int, list[int]] = {number: [] for number in range(len(blocks))}
+    ready: list[int] = []
+    for number, (event, _) in enumerate(blocks):
+        parent = place.get(event.parent) if event.parent is not None else None
+        if parent is None:
+            ready.append(number)
+        else:
+            children[parent].append(number)
+    ordered: list[tuple[Event, SessionState]] = []
+    heapq.heapify(ready)
+    while ready:
+        number = heapq.heappop(ready)
+        ordered.append(blocks[number])
+        for child in children[number]:
+            heapq.heappush(ready, child)
+    return ordered

@@ -1,0 +1,243 @@
+"""What users hold: frozen pydantic models of sessions, tasks, transitions and reports.
+
+The first 14 fields of Session are the published struct, in its order; git-session's own
+follow. Times are ms since the epoch, durations ms, ids hex or brat's text forms.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["spawned", "ready", "running", "handoff", "exit"]
+Role = Literal["mayor", "witness", "refinery", "deacon", "user"]
+SessionType = Literal["polecat", "crew"]
+TaskStatus = Literal["queued", "running", "blocked", "needs-review", "merged", "dropped"]
+
+U32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+I32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+I64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class Model(BaseModel):
+    """Is the base of all: frozen, and closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Session(Model):
+    """Holds a session as its current block tells it."""
+
+    session_id: str
+    task_id: str
+    grite_issue_id: Hex16
+    role: Role
+    session_type: SessionType
+    engine: str
+    worktree: str
+    pid: U32 | None
+    status: Status
+    started_ts: I64
+    last_heartbeat_ts: I64 | None
+    exit_code: I32 | None
+    exit_reason: str | None
+    last_output_ref: str | None
+
+    state: Status
+    heartbeat_age_ms: int | None = Field(
+        description="Since last_heartbeat_ts, or since the last transition; None once exited."
+    )
+    task_title: str
+    updated_ts: int = Field(description="When the current block was recorded.")
+    actor: Hex16 = Field(description="Who recorded the current block.")
+    commit: CommitId = Field(description="The commit that holds the current block.")
+    event_id: Hex32 = Field(description="The event of the current block.")
+    live_on_task: int = Field(description="How many sessions of its task have not exited.")
+    extras: dict[str, str | int] = Field(description="Further keys of the block.")
+
+
+class Transition(Model):
+    """Holds one block of a session's history: a change of state, or a beat."""
+
+    session_id: str
+    task_id: str
+    grite_issue_id: Hex16
+    commit: CommitId
+    event_id: Hex32
+    ts: int
+    actor: Hex16
+    from_state: Status | None
+    to_state: Status
+    is_late: bool = Field(description="It did not take over; it stays in the history.")
+    is_fork: bool = Field(description="It was written without knowing the block before it.")
+    is_legal: bool = Field(description="The lifecycle allows it.")
+    changes: dict[str, str | int | None] = Field(
+        description="Fields that differ from the block before."
+    )
+    note: str = Field(description="What stands in the comment around the block.")
+
+
+class Task(Model):
+    """Holds a task: any issue that may carry sessions."""
+
+    task_id: str
+    grite_issue_id: Hex16
+    convoy_id: str | None
+    title: str
+    status: str | None
+    state: Literal["open", "closed"]
+    labels: list[str]
+    sessions: dict[Status, int] = Field(description="How many sessions are in each state.")
+    created_ts: int
+    updated_ts: int
+
+
+class Comment(Model):
+    """Holds one comment of a task; `session_id` and `state` are set where it holds a block."""
+
+    event_id: Hex32
+    commit: CommitId
+    ts: int
+    actor: Hex16
+    body: str
+    session_id: str | None
+    state: Status | None
+
+
+class TaskDetail(Task):
+    """Holds a task with its text, comments and sessions."""
+
+    body: str
+    assignees: list[str]
+    comments: list[Comment]
+    session_list: list[Session]
+
+
+class Recorded(Model):
+    """Holds what a command appended: the session as it now is, and the commit."""
+
+    session: Session
+    commit: CommitId
+    events: int
+    warnings: list[str] = []
+
+
+class TaskRecorded(Model):
+    """Holds what a task command appended; `commit` is None when nothing had to change."""
+
+    task: Task
+    commit: CommitId | None
+    events: int
+    warnings: list[str] = []
+
+
+class SessionList(Model):
+    """Holds what `list` shows."""
+
+    sessions: list[Session]
+    total: int
+    exited: int = Field(
+        description="How many exited sessions the same filter would show with --all."
+    )
+
+
+class SessionShown(Model):
+    """Holds what `show` shows."""
+
+    session: Session
+    transitions: list[Transition]
+    log_file: str | None = Field(description="Where the output log is, if it is there.")
+
+
+class TaskList(Model):
+    """Holds what `tasks` shows."""
+
+    tasks: list[Task]
+    total: int
+
+
+class TaskShown(Model):
+    """Holds what `task show` shows."""
+
+    task: TaskDetail
+
+
+class TransitionList(Model):
+    """Holds what `log` shows, newest first."""
+
+    transitions: list[Transition]
+    total: int
+
+
+class Finding(Model):
+    """Holds one finding of fsck, or one thing that a reading command left out."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    commit: str | None
+    path: str | None
+    event_id: str | None
+    issue_id: str | None
+
+
+class FsckReport(Model):
+    """Holds what fsck found and how much it looked at."""
+
+    head: CommitId | None
+    commits: int
+    chunks: int
+    events: int
+    issues: int
+    sessions: int
+    signatures: dict[str, int] = Field(description="valid, wrong, unknown_key and unsigned events.")
+    findings: list[Finding]
+    errors: int
+    warnings: int
+
+
+class InitReport(Model):
+    """Holds what `init` found and did."""
+
+    common_dir: str
+    actor_id: Hex16
+    done: list[str] = Field(description="What was changed, a sentence each.")
+    kept: list[str] = Field(description="What was there already.")
+
+
+class RemoteReport(Model):
+    """Holds what a sync did at one remote."""
+
+    remote: str
+    outcome: Literal["empty", "same", "together", "sent", "received", "merged", "failed"]
+    head: CommitId | None = Field(description="What the remote's log was when last seen.")
+    events_in: int
+    events_out: int
+    snapshots_in: int
+    snapshots_out: int
+    attempts: int = Field(description="How often it was fetched from.")
+    unsent: int = Field(description="Transitions that are here and not there.")
+    error: str | None
+
+
+class SyncReport(Model):
+    """Holds what a sync did."""
+
+    head: CommitId | None
+    merges: int = Field(description="Merge commits that this sync wrote and kept.")
+    is_dry_run: bool
+    remotes: list[RemoteReport]
+
+
+class SnapshotReport(Model):
+    """Holds which snapshot was written."""
+
+    ref: str
+    commit: CommitId
+    events: int
+    left_out: int = Field(description="Events that grite could not rebuild from.")
+    chunks: int

@@ -1,0 +1,170 @@
+"""What can be asked of a log, answered in plain rows: sessions, transitions, tasks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from git_session.errors import UsageError
+from git_session.fold.find import Found, find_session, find_task
+from git_session.fold.lifecycle import TASK_STATUSES
+from git_session.fold.replay import FoldedIssue, Problem, Replay
+from git_session.fold.rows import Row, session_row, task_detail_row, task_row, transition_row
+from git_session.reader import LogReader
+from git_session.store.objects import ObjectStore
+from git_session.wire import names
+from git_session.wire.block import ROLES, STATES
+from git_session.writer import LogWriter
+
+Clock = Callable[[], int]
+
+
+def read_clock() -> int:
+    """Reads the wall clock: ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class LogQueries:
+    """Answers questions about the sessions of one repository."""
+
+    def __init__(
+        self, store: ObjectStore, *, actor_id: str | None, clock: Clock, environ: Mapping[str, str]
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.reader = LogReader(store)
+        self.writer = LogWriter(self.reader, clock=clock, actor_id=actor_id, environ=environ)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = ".",
+        *,
+        actor_id: str | None = None,
+        clock: Clock = read_clock,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Opens the repository that `path` lies in: a checkout, a linked worktree or a bare one.
+
+        Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
+        """
+        return cls(ObjectStore.open(Path(path)), actor_id=actor_id, clock=clock, environ=environ)
+
+    @property
+    def common_dir(self) -> Path:
+        """Gives the git directory that all worktrees of the repository share."""
+        return self.store.common_dir
+
+    @property
+    def top(self) -> Path | None:
+        """Gives the top of the main checkout, which stored worktree paths are relative to."""
+        return self.common_dir.parent if self.common_dir.name == ".git" else self.store.worktree
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Lists what reading the log left out."""
+        return self.reader.read()[1].problems
+
+    def head(self) -> str | None:
+        """Reads the log's head commit (40 hex digits), None when there is no log yet."""
+        return self.store.read_ref(names.WAL_REF)
+
+    def replay(self) -> Replay:
+        """Reads the log whole, for the rooms that look deeper than sessions and tasks."""
+        return self.reader.read()[1]
+
+    def session_rows(
+        self,
+        *,
+        task: str | None = None,
+        states: Collection[str] = (),
+        engine: str | None = None,
+        role: str | None = None,
+        include_exited: bool = False,
+    ) -> list[Row]:
+        """Lists sessions, oldest first; those that exited only when asked for."""
+        require_words(states, STATES, "state")
+        require_words([role] if role else [], ROLES, "role")
+        now = self.clock()
+        replay = self.replay()
+        folds = [find_task(self.reader.require(), task)] if task is not None else replay.issues()
+        rows = [
+            session_row(replay, folded, life, now)
+            for folded in folds
+            for life in folded.sessions.lives.values()
+            if (engine is None or life.state.engine == engine)
+            and (role is None or life.state.role == role)
+        ]
+        if states:
+            rows = [row for row in rows if row["state"] in states]
+        elif not include_exited:
+            rows = [row for row in rows if row["state"] != "exit"]
+        return sorted(
+            rows, key=lambda row: (row["started_ts"], row["session_id"], row["grite_issue_id"])
+        )
+
+    def session_row(self, ref: str) -> Row:
+        """Finds one session. Raises NotFoundError or AmbiguousError."""
+        replay = self.reader.require()
+        folded, life = find_session(replay, ref)
+        return session_row(replay, folded, life, self.clock())
+
+    def transition_rows(
+        self, ref: str | None = None, *, task: str | None = None, limit: int | None = None
+    ) -> list[Row]:
+        """Lists transitions, newest first: of one session, of one task's, or of all."""
+        replay = self.reader.require() if ref or task else self.replay()
+        rows = [
+            transition_row(replay, folded.issue, life, step)
+            for folded, life in self._find_lives(replay, ref, task)
+            for step in life.steps
+        ]
+        rows.sort(key=lambda row: (row["ts"], row["actor"], row["event_id"]), reverse=True)
+        return rows[:limit]
+
+    def task_rows(self, *, status: str | None = None, include_all: bool = False) -> list[Row]:
+        """Lists tasks, oldest first: issues that are open or carry sessions, convoys aside."""
+        require_words([status] if status else [], TASK_STATUSES, "status")
+        rows = [
+            task_row(folded) for folded in self.replay().issues() if _is_listed(folded, include_all)
+        ]
+        if status is not None:
+            rows = [row for row in rows if row["status"] == status]
+        return sorted(rows, key=lambda row: (row["created_ts"], row["grite_issue_id"]))
+
+    def task_row(self, ref: str) -> Row:
+        """Finds one task, with its text, comments and sessions."""
+        replay = self.reader.require()
+        return task_detail_row(replay, find_task(replay, ref), self.clock())
+
+    def log_file(self, session_id: str) -> Path | None:
+        """Finds a session's output log in the main checkout; None when it is not there."""
+        if self.top is None or not names.is_safe_id(session_id):
+            return None
+        path = self.top / names.LOGS_DIR / f"{session_id}.log"
+        return path if path.is_file() else None
+
+    def _find_lives(self, replay: Replay, ref: str | None, task: str | None) -> Iterator[Found]:
+        if ref is not None:
+            yield find_session(replay, ref)
+            return
+        for folded in [find_task(replay, task)] if task is not None else replay.issues():
+            for life in folded.sessions.lives.values():
+                yield folded, life
+
+
+def require_words(given: Collection[str], known: tuple[str, ...], word: str) -> None:
+    """Raises UsageError when a word is not one of those known."""
+    for value in given:
+        if value not in known:
+            raise UsageError(f"no such {word}: {value}", f"known: {', '.join(known)}")
+
+
+def _is_listed(folded: FoldedIssue, include_all: bool) -> bool:
+    issue = folded.issue
+    if not issue.is_created or issue.is_convoy:
+        return False
+    return include_all or issue.is_task or issue.state == "open" or bool(folded.sessions.lives)

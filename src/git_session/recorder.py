@@ -1,0 +1,228 @@
+"""What can be recorded in a log: each method appends one commit and answers in plain rows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from git_session.errors import ConflictError, UsageError
+from git_session.fold import plan
+from git_session.fold.find import find_session, find_task
+from git_session.fold.lifecycle import TASK_STATUSES
+from git_session.fold.replay import Replay
+from git_session.fold.rows import Row, session_row, task_row
+from git_session.queries import LogQueries, require_words
+from git_session.wire import names
+from git_session.wire.block import (
+    I32_MAX,
+    I32_MIN,
+    ROLES,
+    SESSION_TYPES,
+    STATES,
+    U32_MAX,
+    Extra,
+    SessionState,
+)
+from git_session.writer import Appended, Plan
+
+
+class LogRecorder(LogQueries):
+    """Records sessions and tasks."""
+
+    def start_row(self, task: str, **details: Any) -> Row:
+        """Records a new session as spawned; the details are those of plan_start.
+
+        Raises ConflictError when the task has a session of this id already.
+        """
+        start, chosen = self.plan_start(task, **details)
+        live = [row["session_id"] for row in self.session_rows(task=task)]
+        appended = self.writer.append(start)
+        others = [f"the task has a live session already: {other}" for other in live]
+        return self.recorded_row(appended, chosen["id"], others)
+
+    def plan_start(
+        self,
+        task: str,
+        *,
+        engine: str = "unknown",
+        role: str = "user",
+        session_type: str | None = None,
+        worktree: str | None = None,
+        pid: int | None = None,
+        session_id: str | None = None,
+        note: str | None = None,
+        extras: Mapping[str, Extra] | None = None,
+    ) -> tuple[Plan, dict[str, str]]:
+        """Plans a new session: a `polecat` when it has a worktree, else `crew`, unless told.
+
+        The second value holds the session's id under `id` once the plan was carried out.
+        Raises UsageError for a role, type, pid or id that cannot be.
+        """
+        kind = session_type or ("polecat" if worktree else "crew")
+        require_words([role], ROLES, "role")
+        require_words([kind], SESSION_TYPES, "type")
+        _require_id(session_id)
+        if pid is not None and not 0 <= pid <= U32_MAX:
+            raise UsageError(f"{pid} cannot be a pid", f"0 to {U32_MAX}")
+        stored = self._stored_worktree(worktree)
+        chosen: dict[str, str] = {}
+
+        def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            folded = find_task(replay, task)
+            chosen["id"] = session_id or _new_id(names.format_session_id, now, _session_ids(replay))
+            if chosen["id"] in folded.sessions.lives:
+                raise ConflictError(
+                    f"task {folded.issue.task_id} has a session {chosen['id']} already",
+                    f"git session show {chosen['id']}",
+                )
+            state = SessionState(
+                "spawned", chosen["id"], role, kind, engine, stored, now, pid, extras=extras or {}
+            )
+            return folded.issue.issue_id, plan.plan_block(folded.issue, None, state, note)
+
+        return start, chosen
+
+    def advance_row(
+        self,
+        session: str,
+        state: str,
+        *,
+        is_forced: bool = False,
+        note: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        extras: Mapping[str, Extra] | None = None,
+    ) -> Row:
+        """Records that a session is now in `state`; the same state again is a beat.
+
+        Raises TransitionError, naming what is allowed, unless forced.
+        """
+        require_words([state], STATES, "state")
+        known = dict(changes or {})
+
+        def advance(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            folded, life = find_session(replay, session)
+            after = plan.plan_state(
+                life,
+                state,
+                is_forced=is_forced,
+                changes={"last_heartbeat_ts": now, **known},
+                extras=extras or {},
+            )
+            return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
+
+        session_id = find_session(self.reader.require(), session)[1].session_id
+        return self.recorded_row(self.writer.append(advance), session_id, [])
+
+    def exit_row(
+        self,
+        session: str,
+        *,
+        code: int | None = 0,
+        reason: str | None = None,
+        output_ref: str | None = None,
+        is_forced: bool = False,
+        note: str | None = None,
+    ) -> Row:
+        """Records a session's end; without a reason code 0 is `completed`, any other `crash`."""
+        if code is not None and not I32_MIN <= code <= I32_MAX:
+            raise UsageError(f"{code} cannot be an exit code", f"{I32_MIN} to {I32_MAX}")
+        changes: dict[str, Any] = {
+            "exit_code": code,
+            "exit_reason": reason
+            if reason is not None
+            else ("completed" if code == 0 else "crash"),
+        }
+        if output_ref is not None:
+            changes["last_output_ref"] = output_ref
+        return self.advance_row(session, "exit", is_forced=is_forced, note=note, changes=changes)
+
+    def add_task_row(self, title: str, *, body: str = "", convoy: str | None = None) -> Row:
+        """Records a new queued task, with the labels that brat gives one."""
+        if not title.strip():
+            raise UsageError("a task needs a title", 'git session task add "Fix the flaky test"')
+        _require_id(convoy)
+        issue_id = secrets.token_bytes(16)
+
+        def add(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            taken = {folded.issue.task_id for folded in replay.issues()}
+            task_id = _new_id(names.format_task_id, now, taken)
+            return issue_id, [plan.plan_task(title, body, task_id, convoy)]
+
+        return self._task_recorded_row(self.writer.append(add))
+
+    def set_task_status_row(self, task: str, status: str, *, is_forced: bool = False) -> Row:
+        """Records a task's new status. Raises TransitionError, naming what is allowed."""
+        require_words([status], TASK_STATUSES, "status")
+
+        def move(replay: Replay, _: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            issue = find_task(replay, task).issue
+            return issue.issue_id, plan.plan_status(issue, status, is_forced=is_forced)
+
+        self.reader.require()
+        return self._task_recorded_row(self.writer.append(move))
+
+    def comment_row(self, task: str, text: str) -> Row:
+        """Records a comment on a task; a text that holds a session block's marks is refused."""
+        draft = plan.plan_comment(text)
+        self.reader.require()
+        return self._task_recorded_row(
+            self.writer.append(lambda replay, _: (find_task(replay, task).issue.issue_id, [draft]))
+        )
+
+    def recorded_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
+        """Makes the row of a Recorded from what was appended."""
+        replay = self.replay()
+        folded = replay.issue(appended.issue_id)
+        assert folded is not None
+        return {
+            "session": session_row(replay, folded, folded.sessions.lives[session_id], self.clock()),
+            "commit": appended.commit,
+            "events": appended.events,
+            "warnings": [*warnings, *appended.warnings],
+        }
+
+    def _task_recorded_row(self, appended: Appended) -> Row:
+        folded = self.replay().issue(appended.issue_id)
+        assert folded is not None
+        return {
+            "task": task_row(folded),
+            "commit": appended.commit,
+            "events": appended.events,
+            "warnings": list(appended.warnings),
+        }
+
+    def _stored_worktree(self, worktree: str | None) -> str:
+        """Gives a worktree's path as it is stored: relative to the main checkout inside it."""
+        if not worktree:
+            return ""
+        path = Path(os.path.normpath(Path.cwd() / worktree))
+        if self.top is not None:
+            # The way to it may lead over links; the worktree itself stays what it is called.
+            for spelt in (path, path.parent.resolve() / path.name):
+                for top in (self.top, self.top.resolve()):
+                    if spelt.is_relative_to(top):
+                        return spelt.relative_to(top).as_posix()
+        return str(path)
+
+
+def _new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -> str:
+    """Draws an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
+    for _ in range(1000):
+        drawn = form(now, secrets.token_hex(2))
+        if drawn not in taken:
+            return drawn
+    raise ConflictError("no free id could be drawn for today", "give one: --session-id ID")
+
+
+def _session_ids(replay: Replay) -> set[str]:
+    return {session_id for folded in replay.issues() for session_id in folded.sessions.lives}
+
+
+def _require_id(given: str | None) -> None:
+    if given is not None and not names.is_safe_id(given):
+        raise UsageError(
+            f"{given!r} cannot be an id", "letters, digits, '.', '_' and '-', at most 128 of them"
+        )

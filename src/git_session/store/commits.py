@@ -1,0 +1,113 @@
+"""Reads one commit of the log out of its objects, which somebody else may have made up.
+
+Source: the grite store format, section "A WAL commit": every `*.bin` anywhere in the tree is a
+chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from git_session.wire import git_object, names
+from git_session.wire.commit import LogCommit
+from git_session.wire.git_object import CommitHead, TreeEntry
+
+MAX_DEPTH: Final = 16
+MAX_ENTRIES: Final = 10_000
+"""What is read of one commit's tree; grite's holds seven entries, the deepest in the fifth."""
+
+ReadObject = Callable[[str], tuple[int, bytes] | None]
+"""Reads the object with an id: its kind and its bytes, or None when it is missing or damaged."""
+
+OnFault = Callable[[str, str, str], None]
+"""Takes a commit, a path in its tree (or nothing) and a sentence about what is wrong there."""
+
+
+def ignore_fault(_commit: str, _path: str, _what: str) -> None:
+    """Takes a fault and does nothing."""
+
+
+def read_commit_head(
+    read: ReadObject, oid: str, on_fault: OnFault = ignore_fault
+) -> CommitHead | None:
+    """Reads a commit without its tree; None when it is missing, damaged or no commit."""
+    found = read(oid)
+    if found is None:
+        on_fault(oid, "", "the commit is missing or damaged")
+        return None
+    kind, raw = found
+    head = git_object.parse_commit_head(raw) if kind == git_object.COMMIT else None
+    if head is None:
+        on_fault(oid, "", "the object is no commit")
+    return head
+
+
+def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit | None:
+    """Reads a commit with its chunks; None when the commit itself cannot be read.
+
+    What else is missing or damaged is told to `on_fault`, except a chunk, which comes as None.
+    """
+    head = read_commit_head(read, oid, on_fault)
+    if head is None:
+        return None
+    commit = LogCommit(oid, head.parents, head.time, None, [])
+    for path, blob in _find_files(read, head.tree, oid, on_fault):
+        data = _read_blob(read, blob)
+        if path != names.META_PATH:
+            commit.chunks.append((path, data))
+        elif data is None:
+            on_fault(oid, path, "the file is missing or damaged")
+        else:
+            commit.meta = data
+    return commit
+
+
+def read_file(read: ReadObject, commit: str, path: str) -> bytes | None:
+    """Reads one file of a commit; None when any part of the way to it cannot be read."""
+    head = read_commit_head(read, commit)
+    oid = head.tree if head else None
+    *folders, name = path.split("/")
+    for part in [*folders, name]:
+        entries = _read_tree(read, oid) if oid else None
+        oid = next((entry.oid for entry in entries or () if entry.name == part), None)
+    return _read_blob(read, oid) if oid else None
+
+
+def _find_files(
+    read: ReadObject, tree: str, commit: str, on_fault: OnFault
+) -> Iterator[tuple[str, str]]:
+    """Finds `meta.json` and the chunks of a tree, in its order: path and blob id."""
+    waiting = [(0, "", TreeEntry("", tree, True))]
+    count = 0
+    while waiting:
+        depth, path, entry = waiting.pop()
+        if not entry.is_folder:
+            if path == names.META_PATH or path.endswith(".bin"):
+                yield path, entry.oid
+            continue
+        if depth > MAX_DEPTH:
+            on_fault(commit, path, f"the tree is more than {MAX_DEPTH} folders deep")
+            continue
+        entries = _read_tree(read, entry.oid)
+        if entries is None:
+            on_fault(commit, path, "the folder is missing or damaged")
+            continue
+        count += len(entries)
+        if count > MAX_ENTRIES:
+            on_fault(commit, path, f"the tree has more than {MAX_ENTRIES} entries")
+            return
+        prefix = f"{path}/" if path else ""
+        waiting += [(depth + 1, prefix + inner.name, inner) for inner in reversed(entries)]
+
+
+def _read_tree(read: ReadObject, oid: str) -> list[TreeEntry] | None:
+    found = read(oid)
+    if found is None or found[0] != git_object.TREE:
+        return None
+    return git_object.parse_tree(found[1])
+
+
+def _read_blob(read: ReadObject, oid: str) -> bytes | None:
+    found = read(oid)
+    return found[1] if found is not None and found[0] == git_object.BLOB else None

@@ -1,0 +1,325 @@
+"""Objects and refs of one repository: the only module that imports pygit2.
+
+Objects are written first and a ref is moved last, by compare-and-swap. One attempt is here; the
+loop that meets a lost race is with the writer. Source: the grite store format, sections "A WAL
+commit" and "Locks".
+"""
+
+from __future__ import annotations
+
+import os
+import time as clock
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import Option, RepositoryOpenFlag
+
+from git_session.errors import DamagedLogError, GitSessionError, ReadOnlyError
+from git_session.store import commits
+from git_session.store.commits import OnFault, ignore_fault
+from git_session.store.discovery import explain_refusal, find_common_dir
+from git_session.store.git import stream_commits
+from git_session.store.queue import wait_in_queue
+from git_session.store.walk import Walk
+from git_session.store.writability import require_writable
+from git_session.wire import git_object, names
+from git_session.wire.commit import LogCommit
+from git_session.wire.git_object import TreeEntry
+
+_FROM_GIT_DIR: Final = (
+    RepositoryOpenFlag.FROM_ENV | RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
+)
+_LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
+_FAILURES: Final = (pygit2.GitError, OSError)
+_ERRORS: Final = (*_FAILURES, KeyError, ValueError)
+
+
+class ObjectStore:
+    """Reads and writes the objects and refs of one repository; not to be shared by threads.
+
+    `common_dir` is the main repository's git directory, also from a linked worktree; `worktree`
+    is the top of the checkout that the opened path lies in, None in a bare repository.
+    """
+
+    def __init__(
+        self, repository: pygit2.Repository, common_dir: Path, worktree: Path | None
+    ) -> None:
+        self.common_dir = common_dir
+        self.worktree = worktree
+        self._repository = repository
+        self._odb = repository.odb
+
+    @classmethod
+    def open(cls, path: Path) -> ObjectStore:
+        """Finds the repository as git does: upward from `path`, or where GIT_DIR says.
+
+        Raises NotARepositoryError, UnsupportedRepositoryError (SHA-256, reftable), and
+        EnvironmentFaultError for one that belongs to somebody else or cannot be opened.
+        """
+        named = os.environ.get("GIT_DIR")
+        place = Path(path, named) if named else Path(path)
+        return cls._open(place, path, _FROM_GIT_DIR if named else RepositoryOpenFlag.FROM_ENV)
+
+    @classmethod
+    def create(cls, path: Path, *, is_bare: bool = False) -> ObjectStore:
+        """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
+        try:
+            pygit2.init_repository(os.fspath(path), bare=is_bare, initial_head="main")
+        except _FAILURES as error:
+            raise ReadOnlyError(f"cannot make a repository at {path}: {error}") from error
+        return cls._open(path, path, RepositoryOpenFlag.NO_SEARCH)
+
+    @classmethod
+    def _open(cls, place: Path, path: Path, flags: RepositoryOpenFlag) -> ObjectStore:
+        # A log's objects are read once each; remembering them is a tenth of the work.
+        pygit2.option(Option.ENABLE_CACHING, False)
+        extensions = pygit2.option(Option.GET_EXTENSIONS)
+        if "partialclone" not in extensions:
+            # It only tells where missing objects can be had, and missing ones are borne here.
+            supported = [*extensions, "partialclone"]
+            pygit2.option(Option.SET_EXTENSIONS, supported, len(supported))
+        try:
+            repository = pygit2.Repository(os.fspath(place), flags)
+        except _ERRORS as error:
+            git_dir, foreign = _discover(place, flags), _find_foreign(place, flags)
+            raise explain_refusal(place, git_dir, foreign, reason=str(error)) from error
+        common_dir = find_common_dir(Path(repository.path))
+        return cls(repository, common_dir, _find_worktree(repository, path))
+
+    @property
+    def is_bare(self) -> bool:
+        """Tells whether the repository has no checkout of its own."""
+        return self._repository.is_bare
+
+    # -- refs
+
+    def read_ref(self, name: str) -> str | None:
+        """Reads the commit id that a ref holds on disk at this moment; None without the ref.
+
+        Raises DamagedLogError when it holds something else.
+        """
+        try:
+            target = self._repository.lookup_reference(name).target
+        except KeyError:
+            return None
+        except _ERRORS as error:
+            raise DamagedLogError(
+                f"{name} cannot be read: {error}",
+                f"remove {self.common_dir / name}, then: git fetch REMOTE {name}:{name}",
+            ) from error
+        if not isinstance(target, pygit2.Oid):
+            raise DamagedLogError(
+                f"{name} points at the ref {target}, not at a commit",
+                f"git symbolic-ref --delete {name}, then: git fetch REMOTE {name}:{name}",
+            )
+        return str(target)
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        """Reads the refs whose names begin with `prefix`; no symbolic or unreadable ones."""
+        found = {}
+        for reference in self._repository.references.iterator():
+            if reference.name.startswith(prefix) and isinstance(reference.target, pygit2.Oid):
+                found[reference.name] = str(reference.target)
+        return found
+
+    def advance_ref(self, name: str, expected: str | None, new: str, message: str) -> bool:
+        """Moves a ref from `expected` (None: there is none yet) to `new`.
+
+        False when it is not at `expected`, or another process holds its lock. Raises
+        ReadOnlyError, DamagedLogError for a ref that holds no commit id, and GitSessionError.
+        """
+        for pause in _LOCK_PAUSES_S:
+            try:
+                with self._repository.transaction() as transaction:
+                    transaction.lock_ref(name)
+                    if self.read_ref(name) != expected:
+                        return False
+                    transaction.set_target(name, new, message=message)
+                return True
+            except _FAILURES as error:
+                failure = str(error)
+            # A lost race has many texts; what tells it from a failure is the ref and its lock.
+            tip = self.read_ref(name)
+            if tip != expected:
+                return tip == new
+            if self.held_lock(name) is not None:
+                return False
+            require_writable(self._lock_path(name).parent)
+            clock.sleep(pause)  # the lock may have been let go of in between
+        raise GitSessionError(f"cannot move {name}: {failure}", "git for-each-ref shows the refs")
+
+    def held_lock(self, name: str) -> Path | None:
+        """Finds the lock file that keeps everybody from moving a ref; None when it is free."""
+        path = self._lock_path(name)
+        return path if os.path.lexists(path) else None
+
+    def _lock_path(self, name: str) -> Path:
+        return self.common_dir / f"{name}.lock"
+
+    def queue(self) -> AbstractContextManager[None]:
+        """Waits until no other writer of ours is at work, for a while at most.
+
+        Raises ReadOnlyError.
+        """
+        return wait_in_queue(self.common_dir / names.SESSION_DIR / "append.lock")
+
+    def queue_for_sync(self) -> AbstractContextManager[None]:
+        """Waits until no other sync is at work, for a while at most. Raises ReadOnlyError."""
+        return wait_in_queue(self.common_dir / names.SESSION_DIR / "sync.lock")
+
+    # -- reading
+
+    def read_commits(
+        self,
+        head: str,
+        known: Container[str] = frozenset(),
+        on_fault: OnFault = ignore_fault,
+    ) -> Iterator[LogCommit]:
+        """Reads the log from `head` back to its beginning, or to commits in `known`.
+
+        Each commit once, newest first along each line; second parents are not followed. What is
+        missing or damaged is told to `on_fault` and left out, except a chunk, which comes as None.
+        Raises DamagedLogError when the head itself cannot be read.
+        """
+
+        def read(oid: str) -> LogCommit | None:
+            commit = commits.read_log_commit(self._read_object, oid, on_fault)
+            if commit is None and oid == head:
+                raise self._cannot_read(oid)
+            return commit
+
+        walk = Walk(
+            known=known,
+            read=read,
+            stream=lambda start: stream_commits(self.common_dir, start),
+            is_streamed=self._is_packed,
+            on_fault=on_fault,
+        )
+        return walk.run(head)
+
+    def read_file_at(self, commit: str, path: str) -> bytes | None:
+        """Reads one file of a commit; None when any part of the way to it cannot be read."""
+        return commits.read_file(self._read_object, commit, path)
+
+    def read_locks(self, resources: Iterable[str]) -> Iterator[bytes]:
+        """Reads `lock.json` of the lease locks on `resources`, those that can be read.
+
+        These are the local ones, and those that remotes were seen to hold.
+        """
+        wanted = [names.lock_ref(resource) for resource in resources]
+        endings = tuple(ref.removeprefix("refs") for ref in wanted)
+        seen = [ref for ref in self.list_refs(names.TRACKING_PREFIX) if ref.endswith(endings)]
+        for ref in (*wanted, *seen):
+            try:
+                commit = self.read_ref(ref)
+            except DamagedLogError:
+                continue
+            data = self.read_file_at(commit, "lock.json") if commit else None
+            if data is not None:
+                yield data
+
+    def commit_time(self, oid: str) -> int:
+        """Reads the committer's time, in s since the epoch. Raises DamagedLogError."""
+        head = commits.read_commit_head(self._read_object, oid)
+        if head is None:
+            raise self._cannot_read(oid)
+        return head.time
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Tells whether git's parents lead from one commit to the other, or they are the same.
+
+        False as well where a missing commit hides it.
+        """
+        try:
+            return ancestor == descendant or self._repository.descendant_of(descendant, ancestor)
+        except _ERRORS:
+            return False
+
+    def _read_object(self, oid: str) -> tuple[int, bytes] | None:
+        # Not through libgit2's commits: grafts and shallow clones hide parents there.
+        try:
+            return self._odb.read(oid)
+        except _ERRORS:
+            return None
+
+    def _is_packed(self, oid: str) -> bool:
+        # For git, a file for each object is much slower than for libgit2; packs are faster.
+        return not (self.common_dir / "objects" / oid[:2] / oid[2:]).exists()
+
+    def _cannot_read(self, oid: str) -> DamagedLogError:
+        shallow = self._repository.is_shallow
+        hint = "git fetch --unshallow" if shallow else "git fsck names what is missing"
+        return DamagedLogError(f"the log's commit {oid} cannot be read", hint)
+
+    # -- writing
+
+    def write_commit(
+        self, *, files: Mapping[str, bytes], parents: Sequence[str], message: str, time: int | None
+    ) -> str:
+        """Writes a commit of `files` by grite at `time` (s since the epoch, None: now).
+
+        No ref moves. Raises WireError for a path that no tree can hold, ReadOnlyError, and
+        GitSessionError.
+        """
+        seconds = int(clock.time()) if time is None else time
+        tree = self._write_tree(files)
+        return self._write_object(
+            git_object.COMMIT, git_object.format_commit(tree, parents, seconds, message)
+        )
+
+    def _write_tree(self, files: Mapping[str, bytes]) -> str:
+        def blob(data: bytes) -> str:
+            return self._write_object(git_object.BLOB, data)
+
+        here, folders = git_object.split_folders(files)
+        entries = [TreeEntry(n, blob(data), False) for n, data in here.items()]
+        entries += [TreeEntry(n, self._write_tree(inside), True) for n, inside in folders.items()]
+        return self._write_object(git_object.TREE, git_object.format_tree(entries))
+
+    def _write_object(self, kind: int, data: bytes) -> str:
+        try:
+            return str(self._odb.write(kind, data))
+        except _FAILURES as error:
+            require_writable(self.common_dir / "objects")
+            raise GitSessionError(f"cannot write an object: {error}", "try again") from error
+
+
+def _discover(place: Path, flags: RepositoryOpenFlag) -> Path | None:
+    if flags & RepositoryOpenFlag.NO_SEARCH:
+        return place if (place / "HEAD").exists() else None
+    ceiling = os.environ.get("GIT_CEILING_DIRECTORIES", "")
+    try:
+        found = pygit2.discover_repository(os.fspath(place), False, ceiling)
+    except _ERRORS:
+        return None
+    return Path(found) if found else None
+
+
+def _find_foreign(place: Path, flags: RepositoryOpenFlag) -> Path | None:
+    """Finds what is refused for its owner alone: a checkout, or a bare repository."""
+    was_checked = pygit2.option(Option.GET_OWNER_VALIDATION)
+    pygit2.option(Option.SET_OWNER_VALIDATION, False)
+    try:
+        repository = pygit2.Repository(os.fspath(place), flags)
+    except _ERRORS:
+        return None
+    finally:
+        pygit2.option(Option.SET_OWNER_VALIDATION, was_checked)
+    return Path(repository.path if repository.is_bare else repository.workdir)
+
+
+def _find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:
+    """Finds the top of the checkout; libgit2 takes the folder above any git directory for it."""
+    named = os.environ.get("GIT_WORK_TREE")
+    if named:
+        return Path(path, named).resolve()
+    if repository.is_bare:
+        return None
+    top = repository.workdir
+    is_its_own = pygit2.discover_repository(top) == repository.path
+    if is_its_own or "core.worktree" in repository.config:
+        return Path(top)
+    return Path(path).resolve() if "GIT_DIR" in os.environ else None

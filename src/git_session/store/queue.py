@@ -1,0 +1,69 @@
+"""Lets the writers of one repository go one after the other.
+
+Only a courtesy: what makes an append safe is the compare-and-swap of the ref. Without the queue
+all writers but one would lose each race and do their work again.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from git_session.errors import ReadOnlyError
+
+PATIENCE_S: Final = 5.0
+
+_FIRST_PAUSE_S: Final = 0.0005
+_LONGEST_PAUSE_S: Final = 0.01
+_UNSUPPORTED: Final = frozenset(
+    {errno.ENOSYS, errno.EINVAL, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+)
+
+
+@contextmanager
+def wait_in_queue(path: Path, patience: float = PATIENCE_S) -> Iterator[None]:
+    """Holds the lock file `path`, which is made, while the block runs.
+
+    After `patience` seconds, or on a file system without such locks, the block runs all the
+    same. The kernel frees the lock of a process that dies. Raises ReadOnlyError when the file
+    cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise ReadOnlyError(
+            f"cannot write to {path.parent}: {error.strerror}",
+            "check the permissions and the free space of the repository",
+        ) from error
+    try:
+        _wait_for_flock(fd, patience)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _wait_for_flock(fd: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    pause = _FIRST_PAUSE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return
+            raise
+        # Jitter, so that those who wait do not all ask at once.
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        pause = min(pause * 2, _LONGEST_PAUSE_S)

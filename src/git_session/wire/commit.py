@@ -1,0 +1,72 @@
+"""One commit of the log as it is stored: `meta.json` and the chunks beside it.
+
+Source: the grite store format, section "A WAL commit".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from git_session.errors import WireError
+
+
+@dataclass(slots=True)
+class LogCommit:
+    """Holds what the store read of one commit, undecoded.
+
+    `oid` and `parents` are 40 hex digits; `time` is the committer's, in seconds since the
+    epoch; `meta` is None when the blob is not there; `chunks` pairs each path that ends in
+    `.bin` with its bytes, or with None when the blob is missing.
+    """
+
+    oid: str
+    parents: tuple[str, ...]
+    time: int
+    meta: bytes | None
+    chunks: list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Holds the fields of `meta.json`, in grite's order."""
+
+    schema_version: int
+    actor_id: str
+    chunk_hash: str
+    prev_wal: str | None
+
+
+def format_meta(meta: Meta) -> bytes:
+    """Writes `meta.json` as grite does: two-space indent, no final newline."""
+    fields = {
+        "schema_version": meta.schema_version,
+        "actor_id": meta.actor_id,
+        "chunk_hash": meta.chunk_hash,
+        "prev_wal": meta.prev_wal,
+    }
+    return json.dumps(fields, indent=2).encode()
+
+
+def parse_meta(data: bytes) -> Meta:
+    """Reads `meta.json`; unknown keys are ignored.
+
+    Raises WireError when it is not a JSON object or a field has the wrong type.
+    """
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError("meta.json is not JSON") from error
+    if not isinstance(fields, dict):
+        raise WireError("meta.json is not an object")
+    version, prev = fields.get("schema_version"), fields.get("prev_wal")
+    actor, chunk_hash = fields.get("actor_id"), fields.get("chunk_hash")
+    if (
+        not isinstance(version, int)
+        or not isinstance(actor, str)
+        or not isinstance(chunk_hash, str)
+    ):
+        raise WireError("meta.json lacks schema_version, actor_id or chunk_hash")
+    if prev is not None and not isinstance(prev, str):
+        raise WireError("meta.json has a prev_wal that is neither text nor null")
+    return Meta(version, actor, chunk_hash, prev)

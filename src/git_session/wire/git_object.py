@@ -1,0 +1,113 @@
+"""git's own objects as bytes: the head of a commit, and the trees and commits that are written.
+
+Source: git's object format (gitformat-pack, git-mktree): a tree's entries are sorted by name, a
+folder as if its name ended in a slash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from git_session.errors import WireError
+from git_session.wire import names
+
+BLOB: Final = 3
+COMMIT: Final = 1
+TREE: Final = 2
+"""The kinds of objects, by their numbers in packs."""
+
+_HEAD: Final = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
+_COMMITTER: Final = re.compile(rb"\ncommitter [^\n]*> (\d{1,18}) [+-]\d{4}\n")
+_ENTRY: Final = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
+_FOLDER_MODES: Final = frozenset({b"40000", b"040000"})
+_FILE_MODES: Final = frozenset({b"100644", b"100664", b"100755"})
+_BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
+
+
+@dataclass(slots=True)
+class CommitHead:
+    """Holds what a commit says of others: its tree, its parents, its time in s since the epoch."""
+
+    tree: str
+    parents: tuple[str, ...]
+    time: int
+
+
+@dataclass(slots=True)
+class TreeEntry:
+    """Holds one file or folder of a tree."""
+
+    name: str
+    oid: str
+    is_folder: bool
+
+
+def parse_commit_head(raw: bytes) -> CommitHead | None:
+    """Reads a commit's tree, parents and committer time (0 when it is malformed).
+
+    None when the bytes do not begin as a commit does.
+    """
+    match = _HEAD.match(raw)
+    if match is None:
+        return None
+    committer = _COMMITTER.search(raw, match.end() - 1, raw.find(b"\n\n") + 1)
+    parents = tuple(match[2].decode().split()[1::2])
+    return CommitHead(match[1].decode(), parents, int(committer[1]) if committer else 0)
+
+
+def parse_tree(raw: bytes) -> list[TreeEntry] | None:
+    """Reads the files and folders of a tree, without symbolic links and submodules.
+
+    Bytes of a name that are not UTF-8 come as backslash escapes. None when the bytes are no tree.
+    """
+    found = _ENTRY.findall(raw)
+    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(raw):
+        return None
+    return [
+        TreeEntry(name.decode(errors="backslashreplace"), oid.hex(), mode in _FOLDER_MODES)
+        for mode, name, oid in found
+        if mode in _FOLDER_MODES or mode in _FILE_MODES
+    ]
+
+
+def split_folders(
+    files: Mapping[str, bytes],
+) -> tuple[dict[str, bytes], dict[str, dict[str, bytes]]]:
+    """Tells the files that lie in a folder itself from those in each folder below it.
+
+    Raises WireError for paths that no tree can hold.
+    """
+    here: dict[str, bytes] = {}
+    below: dict[str, dict[str, bytes]] = {}
+    for path, data in files.items():
+        name, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(name, {})[rest] = data
+        else:
+            here[name] = data
+        if name in _BAD_NAMES or (name in here and name in below):
+            raise WireError(f"no tree can hold a file at {path!r} beside the others")
+    return here, below
+
+
+def format_tree(entries: Iterable[TreeEntry]) -> bytes:
+    """Writes a tree; files get the mode 100644."""
+    lines = []
+    for entry in entries:
+        name, oid = entry.name.encode(), bytes.fromhex(entry.oid)
+        if entry.is_folder:
+            lines.append((name + b"/", b"40000 " + name + b"\0" + oid))
+        else:
+            lines.append((name, b"100644 " + name + b"\0" + oid))
+    return b"".join(line for _, line in sorted(lines))
+
+
+def format_commit(tree: str, parents: Sequence[str], time: int, message: str) -> bytes:
+    """Writes a commit by grite at `time` (s since the epoch), in UTC, without a final newline."""
+    who = f"{names.SIGNATURE_NAME} <{names.SIGNATURE_EMAIL}> {time} +0000"
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    return "\n".join([*lines, f"author {who}", f"committer {who}", "", message]).encode()

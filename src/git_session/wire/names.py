@@ -1,0 +1,139 @@
+"""Every ref name, label, id form and stored path: made and parsed here only.
+
+Source: the grite store format (refs, chunk paths, locks) and brat's labels and ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+WAL_REF: Final = "refs/grite/wal"
+SNAPSHOT_PREFIX: Final = "refs/grite/snapshots/"
+LOCK_PREFIX: Final = "refs/grite/locks/"
+TRACKING_PREFIX: Final = "refs/git-session/remotes/"
+
+META_PATH: Final = "meta.json"
+EVENTS_DIR: Final = "events"
+SIGNATURE_NAME: Final = "grite"
+SIGNATURE_EMAIL: Final = "grit@local"
+
+SESSION_DIR: Final = "git-session"
+GRITE_DIR: Final = "grite"
+LOGS_DIR: Final = ".grite/logs"
+WORKTREES_DIR: Final = ".grite/worktrees"
+
+NEWEST_TS: Final = 253402300799999
+"""The last millisecond of the year 9999; events beyond it are carried but not folded."""
+
+PROJECT_CONTEXT_ID: Final = b"\xff" * 16
+
+_SESSION_ID: Final = re.compile(r"s-\d{8}-[0-9a-f]{4}")
+_TASK_ID: Final = re.compile(r"t-\d{8}-[0-9a-f]{4}")
+_ACTOR_ID: Final = re.compile(r"[0-9a-f]{32}")
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SNAPSHOT_REF: Final = re.compile(r"refs/grite/snapshots/\d{1,15}")
+_ATTRIBUTE: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+TASK_LABEL: Final = "task:"
+CONVOY_LABEL: Final = "convoy:"
+STATUS_LABEL: Final = "status:"
+SESSION_LABEL: Final = "session:"
+ENGINE_LABEL: Final = "engine:"
+TYPE_TASK_LABEL: Final = "type:task"
+TYPE_CONVOY_LABEL: Final = "type:convoy"
+
+
+def format_session_id(ts: int, suffix: str) -> str:
+    """Forms `s-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
+    return f"s-{_date(ts)}-{suffix}"
+
+
+def format_task_id(ts: int, suffix: str) -> str:
+    """Forms `t-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
+    return f"t-{_date(ts)}-{suffix}"
+
+
+def format_convoy_id(ts: int, suffix: str) -> str:
+    """Forms `c-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
+    return f"c-{_date(ts)}-{suffix}"
+
+
+def is_session_id(text: str) -> bool:
+    """Tells whether `text` has the form that brat gives a session id."""
+    return _SESSION_ID.fullmatch(text) is not None
+
+
+def is_task_id(text: str) -> bool:
+    """Tells whether `text` has the form that brat gives a task id."""
+    return _TASK_ID.fullmatch(text) is not None
+
+
+def is_actor_id(text: str) -> bool:
+    """Tells whether `text` is 32 lower-case hex digits."""
+    return _ACTOR_ID.fullmatch(text) is not None
+
+
+def is_safe_id(text: str) -> bool:
+    """Tells whether an id can stand in a label and a file name: no slash, no leading dot."""
+    return _SAFE_ID.fullmatch(text) is not None and ".." not in text
+
+
+def is_attribute_name(text: str) -> bool:
+    """Tells whether `text` may follow `attr_` as a key of a session block."""
+    return _ATTRIBUTE.fullmatch(text) is not None
+
+
+def chunk_path(first_ts: int | None, chunk_hash: str) -> str:
+    """Forms `events/YYYY/MM/DD/<hash>.bin` from the first event's time; 1970/01/01 without one.
+
+    A time beyond the year 9999 has no such date and is filed under its last day.
+    """
+    day = datetime.fromtimestamp(min(first_ts or 0, NEWEST_TS) / 1000, UTC)
+    return f"{EVENTS_DIR}/{day:%Y}/{day:%m}/{day:%d}/{chunk_hash}.bin"
+
+
+def commit_message(count: int, actor: str) -> str:
+    """Forms grite's message of a log commit: `WAL: <n> events from <8 hex>`."""
+    return f"WAL: {count} events from {actor[:8]}"
+
+
+def snapshot_message(count: int, ts: int) -> str:
+    """Forms grite's message of a snapshot commit."""
+    return f"Snapshot: {count} events at {ts}"
+
+
+def snapshot_ref(ts: int) -> str:
+    """Forms the ref of a snapshot created at `ts` (ms since the epoch)."""
+    return f"{SNAPSHOT_PREFIX}{ts}"
+
+
+def lock_ref(resource: str) -> str:
+    """Forms the ref of a lock: the first 16 hex digits of SHA-256 of the resource."""
+    return LOCK_PREFIX + hashlib.sha256(resource.encode()).hexdigest()[:16]
+
+
+def tracking_ref(remote: str, ref: str) -> str:
+    """Forms the local ref that remembers what `remote` holds under `refs/grite/...`."""
+    return f"{TRACKING_PREFIX}{remote}/{ref.removeprefix('refs/')}"
+
+
+def tracking_refspec(remote: str) -> str:
+    """Forms the refspec that fetches all of a remote's `refs/grite` into its tracking refs."""
+    return f"+refs/grite/*:{TRACKING_PREFIX}{remote}/grite/*"
+
+
+def is_snapshot_ref(ref: str) -> bool:
+    """Tells whether a ref has the form of a snapshot's: the prefix and a time in ms."""
+    return _SNAPSHOT_REF.fullmatch(ref) is not None
+
+
+def label_value(label: str, prefix: str) -> str | None:
+    """Gives what follows `prefix` in a label, or None when it does not start so."""
+    return label[len(prefix) :] if label.startswith(prefix) else None
+
+
+def _date(ts: int) -> str:
+    return f"{datetime.fromtimestamp(min(max(ts, 0), NEWEST_TS) / 1000, UTC):%Y%m%d}"

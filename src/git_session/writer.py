@@ -1,0 +1,177 @@
+"""Appends to the log: one command, one commit, moved in by compare-and-swap.
+
+The loop that meets a lost race is here, one attempt is in store/objects.py.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from git_session.errors import ContendedError, LockedError, WireError
+from git_session.fold.plan import Draft, next_timestamp
+from git_session.fold.replay import Replay
+from git_session.reader import LogReader
+from git_session.store.actors import Actor, ensure_actor, read_signing_seed
+from git_session.wire import names
+from git_session.wire.chunk import encode_chunk, hash_chunk
+from git_session.wire.commit import Meta, format_meta
+from git_session.wire.event import Event, build_event
+from git_session.wire.lock import GLOBAL_RESOURCE, conflicts, issue_resource, parse_lock
+
+PATIENCE_S: Final = 10.0
+_FIRST_PAUSE_S: Final = 0.002
+_LONGEST_PAUSE_S: Final = 0.2
+
+Plan = Callable[[Replay, int], tuple[bytes, Sequence[Draft]]]
+"""Plans what to append to which issue, from the log as it is and the time in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Holds what is appended: the commit (None when nothing has to change) and how much."""
+
+    issue_id: bytes
+    commit: str | None
+    events: int
+    warnings: tuple[str, ...]
+
+
+class LogWriter:
+    """Writes as one actor of a repository; the actor is made when there is none."""
+
+    def __init__(
+        self,
+        reader: LogReader,
+        *,
+        clock: Callable[[], int],
+        actor_id: str | None,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._reader = reader
+        self._store = reader.store
+        self._clock = clock
+        self._actor_id = actor_id
+        self._environ = environ
+        self._actor: Actor | None = None
+        self._seed: bytes | None = None
+
+    def append(self, plan: Plan) -> Appended:
+        """Plans and appends, again and again while other programs move the ref in between.
+
+        The plan sees the log anew each time, so that a transition is checked against the log
+        it is appended to. Raises ContendedError after 10 s, LockedError under
+        `lock_policy = require`, and whatever the plan raises.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        pause = _FIRST_PAUSE_S
+        with self._store.queue():
+            while True:
+                head, replay = self._reader.read()
+                appended = self.prepare(plan, head, replay)
+                if appended.commit is None:
+                    return appended
+                message = names.commit_message(appended.events, self.actor.actor_id)
+                if self._store.advance_ref(names.WAL_REF, head, appended.commit, message):
+                    return appended
+                if time.monotonic() > deadline:
+                    raise self._give_up()
+                # Jitter, so that two losers do not meet again.
+                time.sleep(pause * random.uniform(0.5, 1.5))
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def prepare(self, plan: Plan, head: str | None, replay: Replay) -> Appended:
+        """Plans and writes the commit after `head`, of which `replay` tells; moves no ref."""
+        now = self._clock()
+        issue_id, drafts = plan(replay, now)
+        if not drafts:
+            return Appended(issue_id, None, 0, ())
+        warnings = self._check_locks(issue_id, now)
+        events = self._build(replay, issue_id, drafts, now)
+        return Appended(issue_id, self._write(head, events), len(events), tuple(warnings))
+
+    @property
+    def actor(self) -> Actor:
+        """Gives the actor that writes, after making one where there is none."""
+        self._take_role()
+        assert self._actor is not None
+        return self._actor
+
+    def _take_role(self) -> None:
+        if self._actor is not None:
+            return
+        self._actor = ensure_actor(
+            self._store.common_dir,
+            now=self._clock(),
+            new_actor_id=secrets.token_hex(16),
+            actor_id=self._actor_id,
+            environ=self._environ,
+        )
+        self._seed = read_signing_seed(self._actor, self._store.common_dir)
+
+    def _build(
+        self, replay: Replay, issue_id: bytes, drafts: Sequence[Draft], now: int
+    ) -> list[Event]:
+        ts = next_timestamp(now, replay.events.get(issue_id, ()))
+        actor = bytes.fromhex(self.actor.actor_id)
+        sign = self._sign if self._seed is not None else None
+        return [
+            build_event(issue_id, actor, ts, draft.kind, draft.payload, draft.parent, sign)
+            for draft in drafts
+        ]
+
+    def _sign(self, event_id: bytes) -> bytes:
+        from git_session.store import signing  # 25 ms, for those who sign
+
+        assert self._seed is not None
+        return signing.sign(self._seed, event_id)
+
+    def _write(self, head: str | None, events: Sequence[Event]) -> str:
+        chunk = encode_chunk(event.raw for event in events)
+        chunk_hash = hash_chunk(chunk)
+        actor_id = self.actor.actor_id
+        files = {
+            names.META_PATH: format_meta(Meta(1, actor_id, chunk_hash, head)),
+            names.chunk_path(events[0].ts, chunk_hash): chunk,
+        }
+        message = names.commit_message(len(events), actor_id)
+        return self._store.write_commit(
+            files=files, parents=[head] if head else [], message=message, time=None
+        )
+
+    def _check_locks(self, issue_id: bytes, now: int) -> list[str]:
+        policy = self._reader.config.lock_policy
+        if policy == "off":
+            return []
+        resource = issue_resource(issue_id.hex())
+        warnings = []
+        for data in self._store.read_locks([resource, GLOBAL_RESOURCE]):
+            try:
+                lock = parse_lock(data)
+            except WireError:
+                continue
+            if not conflicts(lock, resource, actor_id=self.actor.actor_id, now=now):
+                continue
+            until = time.strftime("%F %H:%M:%S", time.localtime(lock.expires_unix_ms / 1000))
+            sentence = f"{lock.resource} is locked by actor {lock.owner[:8]} until {until}"
+            if policy == "require":
+                raise LockedError(sentence, "wait for it, or ask its owner: grite lock status")
+            warnings.append(sentence)
+        return warnings
+
+    def _give_up(self) -> ContendedError:
+        held: Path | None = self._store.held_lock(names.WAL_REF)
+        if held is not None:
+            return ContendedError(
+                f"{names.WAL_REF} stayed locked for {PATIENCE_S:.0f} s by {held}",
+                f"if no git program is running, remove that file: rm '{held}'",
+            )
+        return ContendedError(
+            f"other programs kept moving {names.WAL_REF} for {PATIENCE_S:.0f} s",
+            "try again; nothing was recorded",
+        )

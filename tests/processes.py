@@ -1,0 +1,49 @@
+"""Finds the processes that a test started: those that run, and those it left behind."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+import psutil
+import pytest
+
+_NAME: Final = "GIT_SESSION_TESTS_MARK"
+_PATIENCE_S: Final = 10.0
+"""A killed process takes a moment to go, and longer on a busy machine."""
+
+
+class Marked:
+    """Knows the processes that were started since, by a variable in their environment."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._value = uuid.uuid4().hex
+        monkeypatch.setenv(_NAME, self._value)
+
+    def leftovers(self) -> list[str]:
+        """Lists the commands that still run when all had the time to end."""
+        return self._poll(lambda commands: not commands)
+
+    def wait_for(self, word: str) -> None:
+        """Waits until a command with `word` in it runs; fails the test when none does."""
+        commands = self._poll(lambda commands: any(word in command for command in commands))
+        assert any(word in command for command in commands), commands
+
+    def _poll(self, is_enough: Callable[[list[str]], bool]) -> list[str]:
+        end = time.monotonic() + _PATIENCE_S
+        while not is_enough(found := self._list()) and time.monotonic() < end:
+            time.sleep(0.02)
+        return found
+
+    def _list(self) -> list[str]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                is_ours = process.environ().get(_NAME) == self._value
+                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found

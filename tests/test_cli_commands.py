@@ -1,0 +1,161 @@
+"""Every command explains itself, speaks JSON, and costs only what it needs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+
+import git_session
+from git_session.cli import SECTIONS, group
+from git_session.cli.options import Settings
+from tests.conftest import Cli, git
+
+
+def _commands() -> dict[str, click.Command]:
+    """Collects all commands by the words that call them, `task show` as two."""
+    found: dict[str, click.Command] = {}
+    context = click.Context(group, obj=Settings())
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found[name] = command
+        if isinstance(command, click.Group):
+            found |= {f"{name} {sub}": inner for sub, inner in command.commands.items()}
+    return found
+
+
+COMMANDS: Final = _commands()
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_has_help_with_an_example_of_itself(words: str) -> None:
+    command = COMMANDS[words]
+    assert command.help
+    assert command.epilog is not None
+    assert f"git session {words}" in command.epilog
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_takes_json_and_a_place_to_run_in(words: str) -> None:
+    options = {option for param in COMMANDS[words].params for option in param.opts}
+    assert {"--json", "-C", "--debug"} <= options
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_option_and_argument_says_what_it_is_for(words: str) -> None:
+    mute = [
+        param.name
+        for param in COMMANDS[words].params
+        if isinstance(param, click.Option | click.Argument) and not param.help
+    ]
+    assert not mute
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_is_printed_for_dash_h_as_git_passes_it_on(
+    words: str, cli: Cli, tmp_path: Path
+) -> None:
+    ran = cli(tmp_path, *words.split(), "-h", env={"PYTHONWARNINGS": "error"})
+    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.stdout.startswith(f"Usage: git session {words} ")
+    assert "Example" in ran.stdout
+
+
+@pytest.mark.parametrize("name", [name for section in SECTIONS.values() for name in section])
+def test_the_line_in_the_overview_is_the_first_line_of_the_commands_help(name: str) -> None:
+    line = next(section[name] for section in SECTIONS.values() if name in section)
+    assert inspect.cleandoc(COMMANDS[name].help or "").splitlines()[0] == line
+
+
+def test_the_overview_groups_the_commands_by_what_people_want(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(tmp_path, "-h")
+    assert ran.code == 0
+    positions = [ran.stdout.index(f"\n{title}:\n") for title in SECTIONS]
+    assert positions == sorted(positions)
+
+
+def test_no_command_at_all_shows_the_overview_as_wrong_usage(cli: Cli, tmp_path: Path) -> None:
+    for words in ((), ("task",)):
+        ran = cli(tmp_path, *words)
+        assert (ran.code, ran.stdout) == (2, "")
+        assert "Usage: git session" in ran.stderr
+
+
+def test_git_finds_the_program_as_its_own_command(repo: Path, tmp_path: Path) -> None:
+    """`git session` is `git-session` on PATH; git leaves -h alone, and its own -C comes first."""
+    script = tmp_path / "bin" / "git-session"
+    script.parent.mkdir()
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\nfrom git_session.__main__ import main\nsys.exit(main())\n"
+    )
+    script.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", 'PATH="$0:$PATH" && git -C "$1" session list --count', script.parent, repo],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "barred"),
+    [
+        (("--version",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log")),
+        (("-h",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log")),
+        (("list", "--json"), ("pydantic", "rich")),
+        (("running", "-h"), ("pygit2", "pydantic", "rich", "cbor2")),
+    ],
+)
+def test_a_command_imports_no_library_that_it_does_not_need(
+    words: tuple[str, ...], barred: tuple[str, ...], repo: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "git_session", *words],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert imported.isdisjoint(barred)
+
+
+def test_the_version_is_the_packages(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(tmp_path, "--version")
+    assert (ran.code, ran.stdout) == (0, f"git-session {git_session.__version__}\n")
+
+
+@pytest.mark.parametrize("name", git_session.__all__)
+def test_every_public_name_is_there_and_is_listed(name: str) -> None:
+    assert getattr(git_session, name) is not None
+    assert name in dir(git_session)
+
+
+def test_a_name_that_is_not_public_is_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Session_Log'"):
+        git_session.Session_Log  # noqa: B018
+
+
+def test_importing_the_package_imports_no_library() -> None:
+    """A program that only wants an error class or the version does not pay for the rest."""
+    code = "import sys, git_session; git_session.NotFoundError; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"click", "pygit2", "pydantic", "cbor2"}.isdisjoint(done.stdout.split())
+
+
+def test_a_worktree_of_the_repository_shows_the_same_sessions(
+    cli: Cli, repo: Path, worktree: Path
+) -> None:
+    task = cli(worktree, "task", "add", "Port the lexer").stdout.strip()
+    session = cli(repo, "start", task).stdout.strip()
+    assert [row["session_id"] for row in cli(worktree, "list", "--json").json()["data"]["sessions"]]
+    assert cli(worktree, "show", session).code == 0
+    assert git(repo, "status", "--porcelain") == ""
