@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from typing import Final
 
 import psutil
@@ -22,20 +21,25 @@ class Marked:
         self._value = uuid.uuid4().hex
         monkeypatch.setenv(_NAME, self._value)
 
-    def leftovers(self) -> list[str]:
-        """Lists the commands that still run when all had the time to end."""
-        return self._poll(lambda commands: not commands)
+    def leftovers(self, *expected: str) -> list[str]:
+        """Lists the commands that still run when all had the time to end, but for `expected`.
+
+        Each of these is a part of a command line.
+        """
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            running = self._list()
+            found = [line for line in running if not any(word in line for word in expected)]
+            if not found or time.monotonic() > end:
+                return found
+            time.sleep(0.02)
 
     def wait_for(self, word: str) -> None:
         """Waits until a command with `word` in it runs; fails the test when none does."""
-        commands = self._poll(lambda commands: any(word in command for command in commands))
-        assert any(word in command for command in commands), commands
-
-    def _poll(self, is_enough: Callable[[list[str]], bool]) -> list[str]:
         end = time.monotonic() + _PATIENCE_S
-        while not is_enough(found := self._list()) and time.monotonic() < end:
+        while not any(word in line for line in self._list()):
+            assert time.monotonic() < end, f"no {word} was started"
             time.sleep(0.02)
-        return found
 
     def _list(self) -> list[str]:
         found = []

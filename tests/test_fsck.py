@@ -5,6 +5,7 @@ The logs here are made by hand, from bytes that the program under test never wro
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -429,6 +430,20 @@ def test_a_copy_under_a_good_id_replaces_no_bad_one(forge: Forge) -> None:
     assert read.body == "true"
 
 
+def test_bytes_that_are_no_utf_8_are_read_with_marks_in_their_place(forge: Forge) -> None:
+    event = comment("xy")
+    raw = event.encode().replace(b"bxy", b"b\xff\xfe")
+    head, body = raw[:35], raw[35:-1]  # array header and id, items 1 to 6, no signature
+    event_id = hashlib.blake2b(b"\x87\x01" + body, digest_size=32).digest()
+    forge.commit(created(), head[:3] + event_id + body + b"\xf6")
+    log = SessionLog.open(forge.path)
+    (read,) = log.task(ISSUES[0].hex()).comments
+    assert read.body == "\ufffd\ufffd"
+    assert check(forge.path).errors == 0
+    log.start(ISSUES[0].hex())
+    assert check(forge.path).events == 6
+
+
 def test_a_signature_by_an_unknown_key_is_counted_and_no_finding(forge: Forge) -> None:
     forge.commit(created().encode(b"\1" * 64))
     report = check(forge.path)
@@ -436,11 +451,13 @@ def test_a_signature_by_an_unknown_key_is_counted_and_no_finding(forge: Forge) -
     assert report.signatures == {"valid": 0, "wrong": 0, "unknown_key": 1, "unsigned": 0}
 
 
-def test_of_two_copies_the_well_signed_one_counts(forge: Forge) -> None:
+@pytest.mark.parametrize("is_newer", [False, True])
+def test_of_two_copies_the_well_signed_one_counts(forge: Forge, is_newer: bool) -> None:
     seed = make_signer(forge)
     event = created()
-    forge.commit(event)
-    forge.commit(event.encode(signing.sign(seed, event.id())))
+    copies = [event.encode(), event.encode(signing.sign(seed, event.id()))]
+    for copy in copies if is_newer else copies[::-1]:
+        forge.commit(copy)
     report = check(forge.path)
     assert report.findings == []
     assert report.events == 1
@@ -475,6 +492,22 @@ def test_damage_deep_in_a_long_packed_log_is_found_and_read_around(forge: Forge)
     log = SessionLog.open(forge.path)
     assert log.session(f"{SESSION}0").state == "ready"
     assert len(log.task(ISSUES[0].hex()).comments) == 703
+
+
+def test_an_event_that_stands_twice_is_told_once_and_from_where_it_stood_first(
+    forge: Forge,
+) -> None:
+    forge.commit(created())
+    first = forge.commit(block("spawned", 1))
+    forge.commit(comment("between", 2))
+    forge.commit(block("spawned", 1), comment("new", 3))
+    log = SessionLog.open(forge.path)
+    (step,) = log.history(f"{SESSION}0")
+    assert step.commit == log.session(f"{SESSION}0").commit == first
+    assert [c.body for c in log.task(ISSUES[0].hex()).comments][1:] == ["between", "new"]
+    assert check(forge.path).findings == []
+    forge.commit(block("spawned", 1))  # once more, for a log that has read the first already
+    assert log.session(f"{SESSION}0").commit == first
 
 
 # -- merges

@@ -199,6 +199,32 @@ def test_what_is_not_laid_out_as_grite_does_it_is_read_too(
     assert len([item for item in streamed if isinstance(item, str)]) == 7
 
 
+def test_a_message_that_plays_a_whole_commit_deceives_nobody(
+    tmp_path: Path, streamed: list[LogCommit | str]
+) -> None:
+    """The message goes on as git would go on after a commit, with a chunk of its own."""
+    log = make_log(tmp_path / "log", LONG, 20)
+    store = ObjectStore.open(log.path)
+    raw_id, oid, chunk = "i" * 20, "0" * 40, f"events/2026/11/22/{'c' * 64}.bin"
+    records = [
+        f"{oid} tree 70\n40000 events\0{raw_id}100644 meta.json\0{raw_id}\n",
+        f"{oid} tree 31\n40000 2026\0{raw_id}\n",
+        *[f"{oid} tree 29\n40000 11\0{raw_id}\n"] * 2,
+        f"{oid} tree 96\n100644 {'e' * 64}.bin\0{raw_id}\n",
+        f"{oid} blob 4\nevil\n{oid} blob 2\n{{}}\n",
+    ]
+    files = {"meta.json": b"{}", chunk: b"good"}
+    head = store.write_commit(
+        files=files, parents=[log.head], message="WAL\n" + "".join(records), time=0
+    )
+    git(log.path, "update-ref", WAL, write_line(store, walk.WINDOW, head))
+    git(log.path, "repack", "-adq")
+    commits, _ = read_damaged(log.path)
+    assert oids(commits) == first_parents(log.path)
+    assert commits[walk.WINDOW].chunks == [(chunk, b"good")]
+    assert streamed[:2] == [head, commits[walk.WINDOW + 1]]
+
+
 def test_a_log_of_another_make_is_left_to_libgit2_after_a_while(
     repo: Path, streamed: list[LogCommit | str]
 ) -> None:
@@ -522,6 +548,16 @@ def test_symbolic_links_and_submodules_are_no_chunks(repo: Path) -> None:
     )
     (commit,) = read(repo, commit_tree(repo, tree))
     assert (commit.meta, commit.chunks) == (None, [("run.bin", b"data")])
+
+
+def test_every_bin_anywhere_is_a_chunk_in_the_order_of_git(repo: Path) -> None:
+    store = ObjectStore.open(repo)
+    paths = ["z.bin", "a.bin", "events/2026/b.bin", "events/2025/c.bin", "events.bin", "b.txt"]
+    head = write(store, [], None, "", {path: path.encode() for path in paths})
+    listed = git(repo, "ls-tree", "-r", "--name-only", head).splitlines()
+    (commit,) = read(repo, head)
+    assert [path for path, _ in commit.chunks] == [p for p in listed if p.endswith(".bin")]
+    assert all(data == path.encode() for path, data in commit.chunks)
 
 
 def test_a_name_that_is_no_utf_8_is_given_in_escapes(repo: Path) -> None:

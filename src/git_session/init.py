@@ -61,7 +61,7 @@ def _exclude_logs(path: Path) -> bool:
     """Adds the ignore rule at the end of git's own list; False when it is there already."""
     try:
         text = path.read_bytes() if path.exists() else b""
-        if any(line.strip().decode(errors="replace") in _SAME_RULES for line in text.split(b"\n")):
+        if any(line.rstrip().decode(errors="replace") in _SAME_RULES for line in text.split(b"\n")):
             return False
         path.parent.mkdir(exist_ok=True)
         # Appended, not rewritten: other programs edit this file too.

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from git_session.errors import UsageError
 from git_session.fold.find import Found, find_session, find_task
 from git_session.fold.lifecycle import TASK_STATUSES
 from git_session.fold.replay import FoldedIssue, Problem, Replay
 from git_session.fold.rows import Row, session_row, task_detail_row, task_row, transition_row
+from git_session.merging import count_unsent
 from git_session.reader import LogReader
 from git_session.store.objects import ObjectStore
 from git_session.wire import names
@@ -139,6 +140,25 @@ class LogQueries:
         """Finds one task, with its text, comments and sessions."""
         replay = self.reader.require()
         return task_detail_row(replay, find_task(replay, ref), self.clock())
+
+    def unsent(self) -> dict[str, int]:
+        """Counts, for each remote once synced with, the transitions that it was not seen to have.
+
+        Remotes that have everything are left out.
+        """
+        head = self.head()
+        found: dict[str, int] = {}
+        for ref, tracked in self.store.list_refs(names.TRACKING_PREFIX).items():
+            remote = names.tracked_remote(ref)
+            if remote is not None and tracked != head:
+                count = count_unsent(self.store, head, tracked)
+                if count:
+                    found[remote] = count
+        return found
+
+    def exited_count(self, **filters: Any) -> int:
+        """Counts the exited sessions; the filters are those of session_rows."""
+        return len(self.session_rows(**{**filters, "states": ("exit",)}))
 
     def log_file(self, session_id: str) -> Path | None:
         """Finds a session's output log in the main checkout; None when it is not there."""

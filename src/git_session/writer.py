@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from git_session.errors import ContendedError, LockedError, WireError
+from git_session.errors import (
+    ContendedError,
+    EnvironmentFaultError,
+    LockedError,
+    WireError,
+)
 from git_session.fold.plan import Draft, next_timestamp
 from git_session.fold.replay import Replay
 from git_session.reader import LogReader
@@ -93,6 +98,7 @@ class LogWriter:
             return Appended(issue_id, None, 0, ())
         warnings = self._check_locks(issue_id, now)
         events = self._build(replay, issue_id, drafts, now)
+        self._require_trust(replay, events)
         return Appended(issue_id, self._write(head, events), len(events), tuple(warnings))
 
     @property
@@ -131,6 +137,16 @@ class LogWriter:
         assert self._seed is not None
         return signing.sign(self._seed, event_id)
 
+    def _require_trust(self, replay: Replay, events: Sequence[Event]) -> None:
+        """Refuses to write what no reader here would read."""
+        judge = replay.judge
+        if replay.requires_signature and not all(judge and judge(event) for event in events):
+            raise EnvironmentFaultError(
+                f"verify_signatures is require, and actor {self.actor.actor_id[:8]} has no signing"
+                " key that this repository knows: what it writes would not be read",
+                "grite actor init --generate-key makes an actor that signs",
+            )
+
     def _write(self, head: str | None, events: Sequence[Event]) -> str:
         chunk = encode_chunk(event.raw for event in events)
         chunk_hash = hash_chunk(chunk)
@@ -157,11 +173,13 @@ class LogWriter:
                 continue
             if not conflicts(lock, resource, actor_id=self.actor.actor_id, now=now):
                 continue
-            until = time.strftime("%F %H:%M:%S", time.localtime(lock.expires_unix_ms / 1000))
+            expiry = min(lock.expires_unix_ms, names.NEWEST_TS) / 1000
+            until = time.strftime("%F %H:%M:%S", time.localtime(expiry))
             sentence = f"{lock.resource} is locked by actor {lock.owner[:8]} until {until}"
             if policy == "require":
                 raise LockedError(sentence, "wait for it, or ask its owner: grite lock status")
-            warnings.append(sentence)
+            if sentence not in warnings:
+                warnings.append(sentence)
         return warnings
 
     def _give_up(self) -> ContendedError:

@@ -25,6 +25,10 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "exit": "Records the end of a session.",
         "task": "Shows, adds, moves and comments a task.",
     },
+    "Share": {
+        "sync": "Brings this clone and its remotes to the same log.",
+        "snapshot": "Writes a snapshot of the log in grite's own format.",
+    },
     "Trust": {
         "fsck": "Checks every commit, chunk, event and session of the log.",
     },

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from git_session.cli.describe import format_step, short_commit
-from git_session.cli.opening import open_log, say_problems
+from git_session.cli.opening import open_log, say_after_recording
 from git_session.cli.options import (
     Settings,
     command,
@@ -16,7 +16,6 @@ from git_session.cli.options import (
     session_argument,
 )
 from git_session.cli.output import print_data, print_line
-from git_session.cli.streams import say_warning
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
@@ -58,9 +57,7 @@ def handoff_command(settings: Settings, session: str | None, force: bool, note: 
 
 def print_recorded(settings: Settings, log: SessionLog, recorded: Mapping[str, Any]) -> None:
     """Prints what was recorded of a session: `s-... running -> handoff (5b1e0c2)`."""
-    say_problems(log)
-    for warning in recorded["warnings"]:
-        say_warning(warning)
+    say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)
         return

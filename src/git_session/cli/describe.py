@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from git_session.cli.table import Column
-from git_session.cli.text import format_age, format_ago, strip_controls
+from git_session.cli.text import count, format_age, format_ago, strip_controls
 
 Row = Mapping[str, Any]
 
@@ -153,15 +153,28 @@ def transition_cells(row: Row, now: int, *, has_session: bool) -> list[str]:
     ]
 
 
-def format_footer(shown: Sequence[Row], exited: int, *, states: Sequence[str], is_all: bool) -> str:
-    """Forms the line under a list of sessions: how many there are, and how to see the rest."""
+def format_footer(
+    shown: Sequence[Row],
+    exited: int,
+    *,
+    states: Sequence[str],
+    is_all: bool,
+    unsent: Mapping[str, int] | None = None,
+) -> str:
+    """Forms the line under a list of sessions: how many there are, and how to see the rest.
+
+    `unsent` counts, for each remote, the transitions that it was not seen to have.
+    """
     active = sum(row["state"] != "exit" for row in shown)
     rest = "" if is_all or "exit" in states or not exited else " (--all shows them)"
     if states:
-        return f"{len(shown)} {' or '.join(states)}, {exited} exited{rest}"
-    if not active:
-        return f"no session is active, {exited} exited{rest}" if exited else "no sessions yet"
-    return f"{active} active, {exited} exited{rest}"
+        line = f"{len(shown)} {' or '.join(states)}, {exited} exited{rest}"
+    elif active:
+        line = f"{active} active, {exited} exited{rest}"
+    else:
+        line = f"no session is active, {exited} exited{rest}" if exited else "no sessions yet"
+    missing = [f"{count(n, 'transition')} not yet on {at}" for at, n in (unsent or {}).items()]
+    return " - ".join([line, *missing])
 
 
 def _format_change(name: str, value: str | int | None) -> str:

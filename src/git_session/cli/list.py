@@ -55,7 +55,7 @@ def list_command(
     rows = log.session_rows(
         task=task, states=states, engine=engine, role=role, include_exited=is_all
     )
-    exited = len(log.session_rows(task=task, states=("exit",), engine=engine, role=role))
+    exited = log.exited_count(task=task, engine=engine, role=role)
     say_problems(log)
     has_log = log.head() is not None
     if not has_log:
@@ -69,7 +69,8 @@ def list_command(
     elif rows:
         print_sessions(rows)
     if has_log and (rows == [] or not is_count):
-        say(format_footer(rows, exited, states=states, is_all=is_all))
+        unsent = log.unsent()
+        say(format_footer(rows, exited, states=states, is_all=is_all, unsent=unsent))
 
 
 def print_sessions(rows: list[dict[str, object]]) -> None:
@@ -83,4 +84,4 @@ def print_active(log: SessionLog) -> None:
     """Prints what `git session list` does without options."""
     rows = log.session_rows()
     print_sessions(rows)
-    say(format_footer(rows, len(log.session_rows(states=("exit",))), states=(), is_all=False))
+    say(format_footer(rows, log.exited_count(), states=(), is_all=False, unsent=log.unsent()))

@@ -48,3 +48,15 @@ def say_no_log() -> None:
     """Says that the repository has no log yet, and how one begins."""
     say("there is no session log in this repository yet")
     say("hint: git session init makes it ready, git session task add TITLE begins the log")
+
+
+def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
+    """Says what there is to say after a transition, and starts the background sync if wanted."""
+    say_problems(log)
+    failure = None
+    if log.store.read_flag("session.autoSync", default=False):
+        from git_session.autosync import start_background
+
+        failure = start_background(log)
+    for warning in [*warnings, *([failure] if failure else [])]:
+        say_warning(warning)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from git_session.cli.opening import open_log, say_problems
+from git_session.cli.opening import open_log, say_after_recording
 from git_session.cli.options import Settings, command, note_option
 from git_session.cli.output import print_data, print_line
-from git_session.cli.streams import say_warning
+from git_session.errors import UsageError
 from git_session.wire.block import ROLES, SESSION_TYPES, U32_MAX
 
 
 @command(
     "start",
     "git session start t-20261122-4f12 --engine claude",
+    "git session start t-20261122-4f12 --exclusive",
     "export GIT_SESSION_ID=$(git session start t-20261122-4f12 --worktree ../lexer --pid $$)",
 )
 @click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
@@ -28,6 +31,20 @@ from git_session.wire.block import ROLES, SESSION_TYPES, U32_MAX
 @click.option("--worktree", metavar="PATH", help="The checkout that it works in.")
 @click.option("--pid", type=click.IntRange(0, U32_MAX), metavar="N", help="Its process.")
 @click.option("--session-id", metavar="ID", help="Its id; one is drawn unless given.")
+@click.option(
+    "--exclusive",
+    "is_exclusive",
+    is_flag=True,
+    help="Only if nobody works on the task, here or at the remote, which decides.",
+)
+@click.option("--remote", metavar="REMOTE", help="Who decides; default: the first to sync with.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    metavar="SECONDS",
+    help="How long --exclusive may take; default: 60.",
+)
 @note_option
 def start_command(
     settings: Settings,
@@ -38,26 +55,35 @@ def start_command(
     worktree: str | None,
     pid: int | None,
     session_id: str | None,
+    is_exclusive: bool,
+    remote: str | None,
+    timeout: float,
     note: str | None,
 ) -> None:
     """Records a new session on a task and prints its id.
 
-    A path inside the repository is stored relative to its main checkout.
+    A path inside the repository is stored relative to its main checkout. With --exclusive the
+    start is pushed before it counts: of any number of clones exactly one gets the task.
     """
     log = open_log()
-    recorded = log.start_row(
-        task,
-        engine=engine,
-        role=role,
-        session_type=session_type,
-        worktree=worktree,
-        pid=pid,
-        session_id=session_id,
-        note=note,
-    )
-    say_problems(log)
-    for warning in recorded["warnings"]:
-        say_warning(warning)
+    details: dict[str, Any] = {
+        "engine": engine,
+        "role": role,
+        "session_type": session_type,
+        "worktree": worktree,
+        "pid": pid,
+        "session_id": session_id,
+        "note": note,
+    }
+    if is_exclusive:
+        from git_session.claim import claim_row
+
+        recorded = claim_row(log, task, remote=remote, timeout=timeout, **details)
+    elif remote is not None:
+        raise UsageError("--remote goes with --exclusive", "git session start TASK --exclusive")
+    else:
+        recorded = log.start_row(task, **details)
+    say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)
     else:

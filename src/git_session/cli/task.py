@@ -13,7 +13,7 @@ from git_session.cli.describe import (
     of_task_cells,
     short_commit,
 )
-from git_session.cli.opening import open_log, say_problems
+from git_session.cli.opening import open_log, say_after_recording, say_problems
 from git_session.cli.options import (
     CONTEXT_SETTINGS,
     Settings,
@@ -23,7 +23,6 @@ from git_session.cli.options import (
     shared_options,
 )
 from git_session.cli.output import print_data, print_line, print_lines, print_table
-from git_session.cli.streams import say_warning
 from git_session.cli.table import format_pairs
 from git_session.cli.text import count, format_ago, format_time, strip_controls, strip_lines
 from git_session.fold.lifecycle import TASK_STATUSES
@@ -80,7 +79,7 @@ def add_command(settings: Settings, title: str, body: str, convoy: str | None) -
     """Adds a queued task and prints its id."""
     log = open_log()
     recorded = log.add_task_row(title, body=body, convoy=convoy)
-    _say_warnings(recorded)
+    say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)
     else:
@@ -99,8 +98,7 @@ def status_command(settings: Settings, task: str, status: str, force: bool) -> N
     """
     log = open_log()
     recorded = log.set_task_status_row(task, status, is_forced=force)
-    say_problems(log)
-    _say_warnings(recorded)
+    say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)
         return
@@ -118,8 +116,7 @@ def comment_command(settings: Settings, task: str, text: str) -> None:
     """Adds a comment to a task."""
     log = open_log()
     recorded = log.comment_row(task, text)
-    say_problems(log)
-    _say_warnings(recorded)
+    say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)
     else:
@@ -129,11 +126,6 @@ def comment_command(settings: Settings, task: str, text: str) -> None:
 
 for _command in (show_command, add_command, status_command, comment_command):
     task_command.add_command(_command)
-
-
-def _say_warnings(recorded: Row) -> None:
-    for warning in recorded["warnings"]:
-        say_warning(warning)
 
 
 def _task_pairs(row: Row, now: int) -> list[tuple[str, str]]:

@@ -6,9 +6,10 @@ chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from git_session.errors import WireError
 from git_session.wire import git_object, names
 from git_session.wire.commit import LogCommit
 from git_session.wire.git_object import CommitHead, TreeEntry
@@ -22,6 +23,12 @@ ReadObject = Callable[[str], tuple[int, bytes] | None]
 
 OnFault = Callable[[str, str, str], None]
 """Takes a commit, a path in its tree (or nothing) and a sentence about what is wrong there."""
+
+
+WriteObject = Callable[[int, bytes], str]
+"""Writes an object of a kind and gives its id."""
+
+_BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 
 
 def ignore_fault(_commit: str, _path: str, _what: str) -> None:
@@ -111,3 +118,26 @@ def _read_tree(read: ReadObject, oid: str) -> list[TreeEntry] | None:
 def _read_blob(read: ReadObject, oid: str) -> bytes | None:
     found = read(oid)
     return found[1] if found is not None and found[0] == git_object.BLOB else None
+
+
+def write_tree(write: WriteObject, files: Mapping[str, bytes]) -> str:
+    """Writes files and the folders they are in, and gives the tree's id.
+
+    Raises WireError for a path that no tree can hold.
+    """
+    folders: dict[str, dict[str, bytes]] = {}
+    entries = []
+    for path, data in files.items():
+        name, slash, rest = path.partition("/")
+        if name in _BAD_NAMES:
+            raise WireError(f"no tree can hold a file at {path!r}")
+        if slash:
+            folders.setdefault(name, {})[rest] = data
+        else:
+            blob = write(git_object.BLOB, data)
+            entries.append(TreeEntry(name, blob, is_folder=False))
+    if not folders.keys().isdisjoint(entry.name for entry in entries):
+        raise WireError("a tree cannot hold a file and a folder of the same name")
+    for name, inside in folders.items():
+        entries.append(TreeEntry(name, write_tree(write, inside), is_folder=True))
+    return write(git_object.TREE, git_object.format_tree(entries))

@@ -27,7 +27,6 @@ from git_session.store.walk import Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names
 from git_session.wire.commit import LogCommit
-from git_session.wire.git_object import TreeEntry
 
 _FROM_GIT_DIR: Final = (
     RepositoryOpenFlag.FROM_ENV | RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
@@ -90,9 +89,22 @@ class ObjectStore:
         return cls(repository, common_dir, _find_worktree(repository, path))
 
     @property
+    def git_dir(self) -> Path:
+        """Gives the git directory of the opened checkout itself, which holds its HEAD."""
+        return Path(self._repository.path)
+
+    @property
     def is_bare(self) -> bool:
         """Tells whether the repository has no checkout of its own."""
         return self._repository.is_bare
+
+    def read_flag(self, key: str, *, default: bool) -> bool:
+        """Reads a yes or no of git's configuration, from all of its files."""
+        config = self._repository.config
+        try:
+            return config.get_bool(key) if key in config else default
+        except _FAILURES:
+            return default
 
     # -- refs
 
@@ -265,19 +277,10 @@ class ObjectStore:
         GitSessionError.
         """
         seconds = int(clock.time()) if time is None else time
-        tree = self._write_tree(files)
+        tree = commits.write_tree(self._write_object, files)
         return self._write_object(
             git_object.COMMIT, git_object.format_commit(tree, parents, seconds, message)
         )
-
-    def _write_tree(self, files: Mapping[str, bytes]) -> str:
-        def blob(data: bytes) -> str:
-            return self._write_object(git_object.BLOB, data)
-
-        here, folders = git_object.split_folders(files)
-        entries = [TreeEntry(n, blob(data), False) for n, data in here.items()]
-        entries += [TreeEntry(n, self._write_tree(inside), True) for n, inside in folders.items()]
-        return self._write_object(git_object.TREE, git_object.format_tree(entries))
 
     def _write_object(self, kind: int, data: bytes) -> str:
         try:

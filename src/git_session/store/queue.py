@@ -50,20 +50,34 @@ def wait_in_queue(path: Path, patience: float = PATIENCE_S) -> Iterator[None]:
         os.close(fd)
 
 
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Takes the lock file `path`, which is made, if nobody holds it; tells whether it did."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        yield _try_flock(fd)
+    finally:
+        os.close(fd)
+
+
+def _try_flock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    return True
+
+
 def _wait_for_flock(fd: int, patience: float) -> None:
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE_S
     while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _try_flock(fd) or time.monotonic() > deadline:
             return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return
-        except OSError as error:
-            if error.errno in _UNSUPPORTED:
-                return
-            raise
         # Jitter, so that those who wait do not all ask at once.
         time.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(pause * 2, _LONGEST_PAUSE_S)

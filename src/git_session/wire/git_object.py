@@ -7,12 +7,11 @@ folder as if its name ended in a slash.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from git_session.errors import WireError
 from git_session.wire import names
 
 BLOB: Final = 3
@@ -25,7 +24,6 @@ _COMMITTER: Final = re.compile(rb"\ncommitter [^\n]*> (\d{1,18}) [+-]\d{4}\n")
 _ENTRY: Final = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
 _FOLDER_MODES: Final = frozenset({b"40000", b"040000"})
 _FILE_MODES: Final = frozenset({b"100644", b"100664", b"100755"})
-_BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 
 
 @dataclass(slots=True)
@@ -72,26 +70,6 @@ def parse_tree(raw: bytes) -> list[TreeEntry] | None:
         for mode, name, oid in found
         if mode in _FOLDER_MODES or mode in _FILE_MODES
     ]
-
-
-def split_folders(
-    files: Mapping[str, bytes],
-) -> tuple[dict[str, bytes], dict[str, dict[str, bytes]]]:
-    """Tells the files that lie in a folder itself from those in each folder below it.
-
-    Raises WireError for paths that no tree can hold.
-    """
-    here: dict[str, bytes] = {}
-    below: dict[str, dict[str, bytes]] = {}
-    for path, data in files.items():
-        name, slash, rest = path.partition("/")
-        if slash:
-            below.setdefault(name, {})[rest] = data
-        else:
-            here[name] = data
-        if name in _BAD_NAMES or (name in here and name in below):
-            raise WireError(f"no tree can hold a file at {path!r} beside the others")
-    return here, below
 
 
 def format_tree(entries: Iterable[TreeEntry]) -> bytes:

@@ -125,6 +125,15 @@ def tracking_refspec(remote: str) -> str:
     return f"+refs/grite/*:{TRACKING_PREFIX}{remote}/grite/*"
 
 
+def tracked_remote(ref: str) -> str | None:
+    """Gives the remote whose log a tracking ref remembers; None for other refs, and addresses."""
+    ending = WAL_REF.removeprefix("refs")
+    if not ref.startswith(TRACKING_PREFIX) or not ref.endswith(ending):
+        return None
+    remote = ref[len(TRACKING_PREFIX) : -len(ending)]
+    return None if remote.startswith("url-") else remote
+
+
 def is_snapshot_ref(ref: str) -> bool:
     """Tells whether a ref has the form of a snapshot's: the prefix and a time in ms."""
     return _SNAPSHOT_REF.fullmatch(ref) is not None

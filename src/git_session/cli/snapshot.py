@@ -1,0 +1,28 @@
+"""`git session snapshot`: plain grite gets to see what arrived."""
+
+from __future__ import annotations
+
+from git_session.cli.opening import open_log, say_problems
+from git_session.cli.options import Settings, command
+from git_session.cli.output import print_data, print_line
+from git_session.cli.streams import say
+
+
+@command("snapshot", "git session snapshot && grite rebuild --from-snapshot")
+def snapshot_command(settings: Settings) -> None:
+    """Writes a snapshot of the log in grite's own format.
+
+    grite shows nothing of what it pulled until it rebuilds from one.
+    """
+    from git_session.snapshot import write_snapshot_row
+
+    log = open_log()
+    row = write_snapshot_row(log)
+    say_problems(log)
+    if settings.is_json:
+        print_data(row)
+        return
+    print_line(f"{row['ref']}: {row['events']} events in {row['chunks']} chunks")
+    if row["left_out"]:
+        say(f"{row['left_out']} events that grite cannot rebuild from were left out")
+    say("hint: grite rebuild --from-snapshot takes it")

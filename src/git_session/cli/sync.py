@@ -1,0 +1,114 @@
+"""`git session sync`: this clone and its remotes come to the same log."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from git_session.cli.opening import open_log, say_problems
+from git_session.cli.options import Settings, command
+from git_session.cli.output import print_data, print_line
+from git_session.cli.streams import is_terminal
+from git_session.errors import UsageError
+
+DEFAULT_TIMEOUT_S = 120.0
+
+
+@command(
+    "sync",
+    "git session sync",
+    "git session sync origin backup --timeout 30",
+    "git session sync --fetch --json",
+)
+@click.argument("remotes", metavar="[REMOTE]...", nargs=-1, help="Names, addresses or paths.")
+@click.option("--fetch", "is_fetch", is_flag=True, help="Take in only; send nothing.")
+@click.option("--push", "is_push", is_flag=True, help="Send only; take nothing in.")
+@click.option(
+    "-n", "--dry-run", "is_dry_run", is_flag=True, help="Ask the remotes, and only say what is due."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT_S,
+    metavar="SECONDS",
+    help="For all of it; default: 120.",
+)
+@click.option(
+    "--background",
+    "is_background",
+    is_flag=True,
+    hidden=True,
+    help="As session.autoSync starts it.",
+)
+def sync_command(
+    settings: Settings,
+    remotes: tuple[str, ...],
+    is_fetch: bool,
+    is_push: bool,
+    is_dry_run: bool,
+    timeout: float,
+    is_background: bool,
+) -> None:
+    """Brings this clone and its remotes to the same log.
+
+    Without REMOTE: every `session.remote` of git's configuration, else the upstream's remote, else
+    origin. What both sides have recorded is merged; nothing is forced and nothing is lost.
+    """
+    from git_session.sync import open_git, sync_log
+
+    if is_fetch and is_push:
+        raise UsageError("--fetch and --push exclude each other", "git session sync does both")
+    log = open_log()
+    if is_background:
+        from git_session.autosync import play_background
+
+        play_background(log)
+        return
+    row, error = sync_log(
+        log,
+        remotes,
+        direction="fetch" if is_fetch else "push" if is_push else "both",
+        timeout=timeout,
+        is_dry_run=is_dry_run,
+        git=open_git(log, may_ask=True, on_progress=_show_progress if _has_people() else None),
+    )
+    say_problems(log)
+    if error is None and settings.is_json:
+        print_data(row)
+    elif not settings.is_json:
+        for report in row["remotes"]:
+            if report["error"] is None:
+                print_line(_describe(report, is_dry_run=is_dry_run))
+    if error is not None:
+        raise error
+
+
+def _describe(report: dict[str, Any], *, is_dry_run: bool) -> str:
+    """Forms one remote's line: what happened, and how many events came and went."""
+    words = {
+        "empty": "no log on either side",
+        "same": "already together",
+        "together": "already together: both sides read the same",
+        "sent": "sent",
+        "received": "received",
+        "merged": "merged",
+    }
+    parts = [words[report["outcome"]]]
+    for count, word in ((report["events_in"], "in"), (report["events_out"], "out")):
+        if count:
+            parts.append(f"{count} event{'s' * (count != 1)} {word}")
+    for count, word in ((report["snapshots_in"], "in"), (report["snapshots_out"], "out")):
+        if count:
+            parts.append(f"{count} snapshot{'s' * (count != 1)} {word}")
+    would = " (nothing was done: --dry-run)" if is_dry_run else ""
+    return f"{report['remote']}: {', '.join(parts)}{would}"
+
+
+def _has_people() -> bool:
+    return is_terminal(sys.stderr)
+
+
+def _show_progress(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)

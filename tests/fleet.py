@@ -1,0 +1,246 @@
+"""Makes clones and hubs: real repositories that share logs, and the same in memory.
+
+The ones in memory are for what needs thousands of syncs. They hold git's own objects, read by the
+code under test and written by it; what is simple there is the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+from git_session.errors import DamagedLogError
+from git_session.exchange import Remote
+from git_session.fold.merge import MergePlan
+from git_session.store import commits
+from git_session.store.commits import OnFault, ignore_fault
+from git_session.store.objects import ObjectStore
+from git_session.store.push_report import PushOutcome, PushState
+from git_session.store.remote import Git
+from git_session.store.walk import Walk
+from git_session.sync import Sync
+from git_session.wire import git_object, names
+from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
+from git_session.wire.commit import LogCommit, Meta, format_meta
+from git_session.wire.event import Event
+
+WAL = names.WAL_REF
+ACTOR = "ab" * 16
+
+_KINDS = {git_object.COMMIT: b"commit", git_object.TREE: b"tree", git_object.BLOB: b"blob"}
+
+
+class Objects:
+    """Holds git objects in memory, for any number of repositories."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, tuple[int, bytes]] = {}
+        self._commits: dict[str, LogCommit] = {}
+        self._above: dict[str, frozenset[str]] = {}
+
+    def read(self, oid: str) -> tuple[int, bytes] | None:
+        """Reads an object: its kind and its bytes."""
+        return self._objects.get(oid)
+
+    def write(self, kind: int, data: bytes) -> str:
+        """Writes an object and gives its id."""
+        head = _KINDS[kind] + b" %d\0" % len(data)
+        oid = hashlib.sha1(head + data).hexdigest()
+        self._objects[oid] = (kind, data)
+        return oid
+
+    def remove(self, oid: str) -> None:
+        """Loses an object, as a damaged disk does."""
+        del self._objects[oid]
+        self._commits.clear()
+
+    def write_commit(
+        self, files: Mapping[str, bytes], parents: Sequence[str], message: str, time: int
+    ) -> str:
+        """Writes a commit of `files` and gives its id."""
+        tree = commits.write_tree(self.write, files)
+        raw = git_object.format_commit(tree, parents, time, message)
+        return self.write(git_object.COMMIT, raw)
+
+    def append(self, head: str | None, events: Sequence[Event | bytes], time: int = 0) -> str:
+        """Appends a commit as grite does and gives its id; `time` in s since the epoch."""
+        chunk = encode_chunk(e if isinstance(e, bytes) else e.raw for e in events)
+        return self.append_chunk(head, chunk, time)
+
+    def append_chunk(
+        self, head: str | None, chunk: bytes, time: int = 0, path: str | None = None
+    ) -> str:
+        """Appends a commit that holds any bytes for a chunk."""
+        name = hash_chunk(chunk)
+        files = {
+            names.META_PATH: format_meta(Meta(1, ACTOR, name, head)),
+            path or names.chunk_path(None, name): chunk,
+        }
+        return self.write_commit(files, [head] if head else [], "WAL", time)
+
+    def write_plan(self, plan: MergePlan) -> str:
+        """Writes the merge that was planned."""
+        return self.write_commit(plan.files, plan.parents, plan.message, plan.time)
+
+    def read_commit(self, oid: str, on_fault: OnFault = ignore_fault) -> LogCommit | None:
+        """Reads one commit of a log."""
+        found = self._commits.get(oid)
+        if found is None:
+            found = commits.read_log_commit(self.read, oid, on_fault)
+            if found is not None:
+                self._commits[oid] = found
+        return found
+
+    def ancestors(self, oid: str) -> frozenset[str]:
+        """Gives a commit and all that git's parents lead to."""
+        waiting = [oid]
+        while waiting:
+            commit = self.read_commit(waiting[-1])
+            parents = commit.parents if commit else ()
+            missing = [parent for parent in parents if parent not in self._above]
+            if missing:
+                waiting += missing
+                continue
+            done = waiting.pop()
+            above = frozenset[str]().union(*(self._above[parent] for parent in parents))
+            self._above[done] = above | {done}
+        return self._above[oid]
+
+    def events(self, head: str) -> set[bytes]:
+        """Reads all events of a head along first parents, in a way of its own."""
+        found: set[bytes] = set()
+        at: str | None = head
+        while at is not None:
+            commit = self.read_commit(at)
+            assert commit is not None
+            for _, data in commit.chunks:
+                assert data is not None
+                found.update(split_chunk(data))
+            at = commit.parents[0] if commit.parents else None
+        return found
+
+
+class MemoryStore:
+    """Stands in for ObjectStore: the same objects, refs in a dict."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self.refs: dict[str, str] = {}
+        self.heads: list[str] = []
+
+    def read_ref(self, name: str) -> str | None:
+        return self.refs.get(name)
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        return {name: oid for name, oid in self.refs.items() if name.startswith(prefix)}
+
+    def advance_ref(self, name: str, expected: str | None, new: str, _message: str) -> bool:
+        if self.refs.get(name) != expected:
+            return False
+        self.set_ref(name, new)
+        return True
+
+    def set_ref(self, name: str, new: str) -> None:
+        self.refs[name] = new
+        if name == WAL:
+            self.heads.append(new)
+
+    def held_lock(self, _name: str) -> Path | None:
+        return None
+
+    def queue_for_sync(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def read_commits(
+        self, head: str, known: Container[str] = frozenset(), on_fault: OnFault = ignore_fault
+    ) -> Iterator[LogCommit]:
+        def read(oid: str) -> LogCommit | None:
+            commit = self.objects.read_commit(oid, on_fault)
+            if commit is None and oid == head:
+                raise DamagedLogError(f"the log's commit {oid} cannot be read")
+            return commit
+
+        walk = Walk(
+            known=known,
+            read=read,
+            stream=lambda _: (item for item in ()),
+            is_streamed=lambda _: False,
+            on_fault=on_fault,
+        )
+        return walk.run(head)
+
+    def commit_time(self, oid: str) -> int:
+        commit = self.objects.read_commit(oid)
+        if commit is None:
+            raise DamagedLogError(f"the log's commit {oid} cannot be read")
+        return commit.time
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        return ancestor in self.objects.ancestors(descendant)
+
+    def write_commit(
+        self, *, files: Mapping[str, bytes], parents: Sequence[str], message: str, time: int | None
+    ) -> str:
+        return self.objects.write_commit(files, parents, message, time or 0)
+
+
+class MemoryGit:
+    """Stands in for Git: moves refs between stores. `before_push` may let others go first."""
+
+    def __init__(self, store: MemoryStore, remotes: Mapping[str, MemoryStore]) -> None:
+        self.timeout_s = 0.0
+        self.pushed = 0
+        self.before_push: Callable[[], object] = lambda: None
+        self._store = store
+        self._remotes = remotes
+
+    def fetch(self, remote: str, _refspecs: Sequence[str], *, prune: bool) -> None:
+        assert prune
+        mine, theirs = self._store.refs, self._remotes[remote].refs
+        prefix = f"{names.TRACKING_PREFIX}{remote}/"
+        for name in [name for name in mine if name.startswith(prefix)]:
+            del mine[name]
+        mine.update({names.tracking_ref(remote, name): oid for name, oid in theirs.items()})
+
+    def push(self, remote: str, wanted: Mapping[str, str]) -> dict[str, PushOutcome]:
+        self.before_push()
+        store = self._remotes[remote]
+        return {ref: self._push(store, ref, oid) for ref, oid in wanted.items()}
+
+    def _push(self, store: MemoryStore, ref: str, oid: str) -> PushOutcome:
+        there = store.read_ref(ref)
+        if there == oid:
+            return PushOutcome(ref, PushState.UP_TO_DATE)
+        if there is not None and not store.is_ancestor(there, oid):
+            return PushOutcome(ref, PushState.REFUSED, "[rejected] (fetch first)")
+        store.set_ref(ref, oid)
+        self.pushed += 1
+        return PushOutcome(ref, PushState.LANDED)
+
+
+class MemoryClone:
+    """Holds one clone in memory, and syncs it with the code under test."""
+
+    def __init__(self, objects: Objects, remotes: Mapping[str, MemoryStore]) -> None:
+        self.store = MemoryStore(objects)
+        self.git = MemoryGit(self.store, remotes)
+
+    @property
+    def head(self) -> str | None:
+        """Gives the head of the clone's log."""
+        return self.store.read_ref(WAL)
+
+    def append(self, *events: Event) -> str:
+        """Appends events to the clone's log and gives the new head."""
+        head = self.store.objects.append(self.head, events)
+        self.store.set_ref(WAL, head)
+        return head
+
+    def sync(self, *remotes: str, **options: Any) -> dict[str, Any]:
+        """Syncs with remotes and gives the report's row."""
+        store, git = cast("ObjectStore", self.store), cast("Git", self.git)
+        play = Sync(store, git, [Remote(name, name) for name in remotes], **options)
+        return play.run()
