@@ -273,11 +273,13 @@ def test_the_demo_plays_in_a_place_of_its_own_and_says_how_to_look_further(
     ran = cli(tmp_path, "demo", env={"TMPDIR": str(temporary)})
     assert ran.code == 0
     (made,) = temporary.iterdir()
-    assert f"git session -C {made} list --all" in ran.stdout
+    assert f"git session -C {made}/desk list --all" in ran.stdout
     assert "live sessions on this task" in ran.stdout
     assert " -> exit" in ran.stdout
-    assert cli(made, "fsck", "--json").json()["data"]["errors"] == 0
-    assert len(cli(made, "tasks", "--json").json()["data"]["tasks"]) == 3
+    assert "merged, " in ran.stdout
+    for clone in ("desk", "server", "hub.git"):
+        assert cli(made / clone, "fsck", "--json").json()["data"]["findings"] == []
+        assert len(cli(made / clone, "tasks", "--json").json()["data"]["tasks"]) == 3
 
 
 def test_the_demo_never_plays_in_a_directory_that_is_in_use(cli: Cli, repo: Path) -> None:

@@ -1,4 +1,7 @@
-"""Plays a small fleet's day into a fresh repository, through the same code as everybody's."""
+"""Plays a small fleet's day into fresh repositories, through the same code as everybody's.
+
+Two clones of one bare hub record on their own, diverge, and sync: the play of `git session demo`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from git_session.errors import UsageError
+from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.queries import read_clock
 from git_session.store.objects import ObjectStore
+from git_session.sync import sync_log
 
 MINUTE_MS: Final = 60_000
+_CLONES: Final = ("desk", "server")
 
 
 @dataclass(slots=True)
@@ -29,86 +35,98 @@ class _Day:
 
 @dataclass(slots=True)
 class Played:
-    """Holds what the play made: the repository, its log, the ids to look further with."""
+    """Holds what the play made: where, the clones' logs by name, and what the last syncs did."""
 
     directory: Path
-    log: SessionLog
+    logs: dict[str, SessionLog]
     tasks: list[str] = field(default_factory=list)
-    sessions: list[str] = field(default_factory=list)
+    syncs: list[tuple[str, Row]] = field(default_factory=list)
 
 
 def play_demo(directory: Path) -> Played:
-    """Makes a repository in `directory` and records three tasks and five sessions in it.
+    """Makes a hub and two clones in `directory` and records three tasks and five sessions in them.
 
-    The last three hours are played; the log ends now. Raises UsageError when `directory` is
-    there already.
+    The last three hours are played; the log ends now. Raises UsageError when `directory` holds
+    anything already.
     """
     if directory.exists() and any(directory.iterdir()):
         raise UsageError(f"{directory} is not empty", "name a directory that does not exist yet")
-    ObjectStore.create(directory)
     day = _Day(read_clock() - 180 * MINUTE_MS)
-    log = SessionLog.open(directory, clock=day.read)
-    played = Played(directory, log)
-    titles = ("Fix the flaky test", "Port the lexer", "Write the release notes")
-    for title in titles:
-        played.tasks.append(log.add_task_row(title, convoy="c-20260101-de30")["task"]["task_id"])
-        day.pass_minutes(1)
-    _play_a_whole_life(played, day)
-    _play_a_crash_and_a_second_try(played, day)
-    _play_work_in_progress(played, day)
+    hub = ObjectStore.create(directory / "hub.git", is_bare=True)
+    logs = {}
+    for name in _CLONES:
+        ObjectStore.create(directory / name).add_remote("origin", str(hub.common_dir))
+        logs[name] = SessionLog.open(directory / name, clock=day.read, environ={})
+    played = Played(directory, logs)
+    _play_the_morning(played, day)
+    _play_apart(played, day)
+    for name in (*_CLONES, _CLONES[0]):
+        _sync(played, name)
     return played
 
 
-def _play_a_whole_life(played: Played, day: _Day) -> None:
-    log, task = played.log, played.tasks[0]
-    log.set_task_status_row(task, "running")
-    session = _start(played, task, engine="codex", worktree=".grite/worktrees/flaky")
+def _play_the_morning(played: Played, day: _Day) -> None:
+    """Lets the desk plan the tasks and do the first; both clones know of it."""
+    desk = played.logs["desk"]
+    for title in ("Fix the flaky test", "Port the lexer", "Write the release notes"):
+        row = desk.add_task_row(title, convoy="c-20260101-de30")
+        played.tasks.append(row["task"]["task_id"])
+        day.pass_minutes(1)
+    task = played.tasks[0]
+    desk.set_task_status_row(task, "running")
+    session = _start(desk, task, engine="codex", worktree=".grite/worktrees/flaky")
     day.pass_minutes(2)
-    log.advance_row(session, "ready")
+    desk.advance_row(session, "ready")
     day.pass_minutes(1)
-    log.advance_row(session, "running", note="reproduced it: a race in the teardown")
+    desk.advance_row(session, "running", note="reproduced it: a race in the teardown")
     day.pass_minutes(25)
-    log.advance_row(session, "running")
+    desk.advance_row(session, "running")
     day.pass_minutes(10)
-    log.advance_row(session, "handoff")
+    desk.advance_row(session, "handoff")
     day.pass_minutes(4)
-    log.exit_row(session, code=0)
-    log.set_task_status_row(task, "needs-review")
+    desk.exit_row(session, code=0)
+    desk.set_task_status_row(task, "needs-review")
+    for name in _CLONES:
+        _sync(played, name)
+    played.syncs.clear()
 
 
-def _play_a_crash_and_a_second_try(played: Played, day: _Day) -> None:
-    log, task = played.log, played.tasks[1]
-    log.set_task_status_row(task, "running")
-    first = _start(played, task, engine="claude", worktree=".grite/worktrees/lexer")
+def _play_apart(played: Played, day: _Day) -> None:
+    """Lets both clones record on their own, without a word between them."""
+    desk, server = played.logs["desk"], played.logs["server"]
+    lexer, notes = played.tasks[1:]
+    server.set_task_status_row(lexer, "running")
+    crashed = _start(server, lexer, engine="claude", worktree=".grite/worktrees/lexer")
     day.pass_minutes(3)
-    log.advance_row(first, "ready")
-    log.advance_row(first, "running")
+    for state in ("ready", "running"):
+        server.advance_row(crashed, state)
     day.pass_minutes(30)
-    log.exit_row(first, code=-1, reason="crash-recovery")
-    day.pass_minutes(5)
-    second = _start(played, task, engine="claude", worktree=".grite/worktrees/lexer-2")
+    server.exit_row(crashed, code=-1, reason="crash-recovery")
+    second = _start(server, lexer, engine="claude", worktree=".grite/worktrees/lexer-2")
     day.pass_minutes(2)
-    log.advance_row(second, "ready")
-    log.advance_row(second, "running")
-
-
-def _play_work_in_progress(played: Played, day: _Day) -> None:
-    log = played.log
+    for state in ("ready", "running"):
+        server.advance_row(second, state)
     day.pass_minutes(20)
-    third = _start(played, played.tasks[1], engine="gemini", worktree=".grite/worktrees/lexer-3")
+    third = _start(desk, lexer, engine="gemini", worktree=".grite/worktrees/lexer-3")
     day.pass_minutes(1)
-    log.advance_row(third, "ready", note="two at once: they will have to agree")
+    desk.advance_row(third, "ready", note="does anybody work on this?")
     day.now = read_clock() - 2 * MINUTE_MS
-    _start(played, played.tasks[2], engine="codex", role="witness")
+    _start(desk, notes, engine="codex", role="witness")
     day.now = read_clock()
-    log.advance_row(played.sessions[2], "running")
+    server.advance_row(second, "running")
 
 
 def _start(
-    played: Played, task: str, *, engine: str, role: str = "user", worktree: str | None = None
+    log: SessionLog, task: str, *, engine: str, role: str = "user", worktree: str | None = None
 ) -> str:
-    path = str(played.directory / worktree) if worktree else None
-    row = played.log.start_row(task, engine=engine, role=role, worktree=path)
+    path = str(log.common_dir.parent / worktree) if worktree else None
+    row = log.start_row(task, engine=engine, role=role, worktree=path)
     session_id: str = row["session"]["session_id"]
-    played.sessions.append(session_id)
     return session_id
+
+
+def _sync(played: Played, name: str) -> None:
+    row, error = sync_log(played.logs[name])
+    if error is not None:
+        raise error
+    played.syncs.append((name, row))

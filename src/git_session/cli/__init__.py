@@ -35,7 +35,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Connect": {
         "init": "Makes this repository ready for sessions.",
         "schema": "Prints the JSON Schema of what is stored and of what commands print.",
-        "demo": "Plays a few sessions in a temporary repository and shows them.",
+        "demo": "Plays a few sessions in two temporary clones, syncs them and shows them.",
     },
 }
 """What people want: the commands that give it, and what each does."""

@@ -13,6 +13,7 @@ from git_session.cli.log import print_transitions
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line, print_lines
 from git_session.cli.streams import flush_output
+from git_session.cli.sync import describe_remote
 from git_session.errors import EnvironmentFaultError
 
 
@@ -24,27 +25,31 @@ from git_session.errors import EnvironmentFaultError
     help="Where to play: a new or empty directory; default: a temporary one.",
 )
 def demo_command(settings: Settings, place: str | None) -> None:
-    """Plays a few sessions in a temporary repository and shows them.
+    """Plays a few sessions in two temporary clones, syncs them and shows them.
 
-    The repository stays, to look further; it is yours to remove.
+    The repositories stay, to look further; they are yours to remove.
     """
     from git_session.demo import play_demo
 
     played = play_demo(_make_directory(place))
-    log, top = played.log, str(played.directory)
+    log, top = played.logs["desk"], str(played.directory)
     if settings.is_json:
         print_data({"directory": top, "sessions": log.session_rows(include_exited=True)})
         return
     where = f"git session -C {shlex.quote(top)}"
-    print_line(f"$ {where} list")
+    print_lines(["Two clones of one hub, desk and server, have both recorded sessions.", ""])
+    for name, row in played.syncs:
+        print_line(f"$ {where}/{name} sync")
+        print_lines([describe_remote(report) for report in row["remotes"]])
+    print_lines(["", f"$ {where}/desk list"])
     flush_output()
     print_active(log)
-    print_lines([""])
-    print_line(f"$ {where} log")
+    print_lines(["", f"$ {where}/desk log"])
     print_transitions(log.transition_rows(), log.clock(), has_session=True, is_paged=False)
     print_lines(["", "Look further:"])
-    for more in ("list --all", "tasks", "fsck", "-h"):
-        print_line(f"  {where} {more}")
+    for more in ("desk list --all", "server tasks", "hub.git fsck"):
+        print_line(f"  {where}/{more}")
+    print_line("  git session -h")
     print_line(f"  rm -r {shlex.quote(top)}   # when you have seen enough")
 
 

@@ -80,12 +80,12 @@ def sync_command(
     elif not settings.is_json:
         for report in row["remotes"]:
             if report["error"] is None:
-                print_line(_describe(report, is_dry_run=is_dry_run))
+                print_line(describe_remote(report, is_dry_run=is_dry_run))
     if error is not None:
         raise error
 
 
-def _describe(report: dict[str, Any], *, is_dry_run: bool) -> str:
+def describe_remote(report: dict[str, Any], *, is_dry_run: bool = False) -> str:
     """Forms one remote's line: what happened, and how many events came and went."""
     words = {
         "empty": "no log on either side",

@@ -154,7 +154,8 @@ class GitSettings:
             )
         except OSError as error:
             raise EnvironmentFaultError(
-                f"cannot run git: {error.strerror}", "git must be installed and on PATH"
+                f"cannot run git: {error.filename}: {error.strerror}",
+                "git must be installed and on PATH",
             ) from error
         if ended.code == _USAGE:
             said = clean_words(ended.stderr).partition("\n")[0]

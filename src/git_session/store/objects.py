@@ -1,4 +1,4 @@
-"""Objects and refs of one repository: the only module that imports pygit2.
+"""Objects and refs of one repository: apart from repository.py the only module that imports pygit2.
 
 Objects are written first and a ref is moved last, by compare-and-swap. One attempt is here; the
 loop that meets a lost race is with the writer. Source: the grite store format, sections "A WAL
@@ -15,22 +15,19 @@ from pathlib import Path
 from typing import Final
 
 import pygit2
-from pygit2.enums import Option, RepositoryOpenFlag
 
-from git_session.errors import DamagedLogError, GitSessionError, ReadOnlyError
+from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store import commits
 from git_session.store.commits import OnFault, ignore_fault
-from git_session.store.discovery import explain_refusal, find_common_dir
+from git_session.store.discovery import find_common_dir
 from git_session.store.git import stream_commits
 from git_session.store.queue import wait_in_queue
+from git_session.store.repository import create_repository, find_worktree, open_repository
 from git_session.store.walk import Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names
 from git_session.wire.commit import LogCommit
 
-_FROM_GIT_DIR: Final = (
-    RepositoryOpenFlag.FROM_ENV | RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
-)
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
 _FAILURES: Final = (pygit2.GitError, OSError)
 _ERRORS: Final = (*_FAILURES, KeyError, ValueError)
@@ -58,35 +55,17 @@ class ObjectStore:
         Raises NotARepositoryError, UnsupportedRepositoryError (SHA-256, reftable), and
         EnvironmentFaultError for one that belongs to somebody else or cannot be opened.
         """
-        named = os.environ.get("GIT_DIR")
-        place = Path(path, named) if named else Path(path)
-        return cls._open(place, path, _FROM_GIT_DIR if named else RepositoryOpenFlag.FROM_ENV)
+        return cls._wrap(open_repository(path), path)
 
     @classmethod
     def create(cls, path: Path, *, is_bare: bool = False) -> ObjectStore:
         """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
-        try:
-            pygit2.init_repository(os.fspath(path), bare=is_bare, initial_head="main")
-        except _FAILURES as error:
-            raise ReadOnlyError(f"cannot make a repository at {path}: {error}") from error
-        return cls._open(path, path, RepositoryOpenFlag.NO_SEARCH)
+        return cls._wrap(create_repository(path, is_bare=is_bare), path)
 
     @classmethod
-    def _open(cls, place: Path, path: Path, flags: RepositoryOpenFlag) -> ObjectStore:
-        # A log's objects are read once each; remembering them is a tenth of the work.
-        pygit2.option(Option.ENABLE_CACHING, False)
-        extensions = pygit2.option(Option.GET_EXTENSIONS)
-        if "partialclone" not in extensions:
-            # It only tells where missing objects can be had, and missing ones are borne here.
-            supported = [*extensions, "partialclone"]
-            pygit2.option(Option.SET_EXTENSIONS, supported, len(supported))
-        try:
-            repository = pygit2.Repository(os.fspath(place), flags)
-        except _ERRORS as error:
-            git_dir, foreign = _discover(place, flags), _find_foreign(place, flags)
-            raise explain_refusal(place, git_dir, foreign, reason=str(error)) from error
+    def _wrap(cls, repository: pygit2.Repository, path: Path) -> ObjectStore:
         common_dir = find_common_dir(Path(repository.path))
-        return cls(repository, common_dir, _find_worktree(repository, path))
+        return cls(repository, common_dir, find_worktree(repository, path))
 
     @property
     def git_dir(self) -> Path:
@@ -105,6 +84,10 @@ class ObjectStore:
             return config.get_bool(key) if key in config else default
         except _FAILURES:
             return default
+
+    def add_remote(self, name: str, url: str) -> None:
+        """Adds a remote to git's configuration of this repository."""
+        self._repository.remotes.create(name, url)
 
     # -- refs
 
@@ -288,41 +271,3 @@ class ObjectStore:
         except _FAILURES as error:
             require_writable(self.common_dir / "objects")
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error
-
-
-def _discover(place: Path, flags: RepositoryOpenFlag) -> Path | None:
-    if flags & RepositoryOpenFlag.NO_SEARCH:
-        return place if (place / "HEAD").exists() else None
-    ceiling = os.environ.get("GIT_CEILING_DIRECTORIES", "")
-    try:
-        found = pygit2.discover_repository(os.fspath(place), False, ceiling)
-    except _ERRORS:
-        return None
-    return Path(found) if found else None
-
-
-def _find_foreign(place: Path, flags: RepositoryOpenFlag) -> Path | None:
-    """Finds what is refused for its owner alone: a checkout, or a bare repository."""
-    was_checked = pygit2.option(Option.GET_OWNER_VALIDATION)
-    pygit2.option(Option.SET_OWNER_VALIDATION, False)
-    try:
-        repository = pygit2.Repository(os.fspath(place), flags)
-    except _ERRORS:
-        return None
-    finally:
-        pygit2.option(Option.SET_OWNER_VALIDATION, was_checked)
-    return Path(repository.path if repository.is_bare else repository.workdir)
-
-
-def _find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:
-    """Finds the top of the checkout; libgit2 takes the folder above any git directory for it."""
-    named = os.environ.get("GIT_WORK_TREE")
-    if named:
-        return Path(path, named).resolve()
-    if repository.is_bare:
-        return None
-    top = repository.workdir
-    is_its_own = pygit2.discover_repository(top) == repository.path
-    if is_its_own or "core.worktree" in repository.config:
-        return Path(top)
-    return Path(path).resolve() if "GIT_DIR" in os.environ else None

@@ -201,11 +201,12 @@ def _network_environment(
 ) -> dict[str, str]:
     env = git_environment()
     if not has_terminal:
-        # Without a terminal ssh and a credential manager would open a window and wait. Whoever
-        # chose otherwise has a program that answers.
+        # Without a terminal ssh, git and the credential manager would open a window, which desktops
+        # set up for everybody, and wait. Whoever chose otherwise has a program that answers.
         env["GIT_TERMINAL_PROMPT"] = "0"
-        env.setdefault("SSH_ASKPASS_REQUIRE", "never")
         env.setdefault("GCM_INTERACTIVE", "never")
+        if env.setdefault("SSH_ASKPASS_REQUIRE", "never") == "never":
+            env.pop("SSH_ASKPASS", None)
     count = env.get("GIT_CONFIG_COUNT") or "0"
     if count.isdecimal():  # else git says itself what is wrong with it
         # Not with -c: there a remote's name could hold no equals sign.
