@@ -131,7 +131,12 @@ class Hub:
             _end(self.process)
 
     def save_login(self, home: Path, password: str | None) -> None:
-        """Writes what git's store helper knows: the login with this password, or none."""
+        """Writes what git's store helper knows: the login with this password, or none.
+
+        For a hub by http; with the others git asks no helper.
+        """
+        if self.kind != "http":
+            return
         (home / ".gitconfig").write_text("[credential]\n\thelper = store\n")
         saved = f"http://{USER}:{password}@{HOST}:{self._port}\n" if password else ""
         (home / ".git-credentials").write_text(saved)

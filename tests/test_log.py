@@ -838,6 +838,31 @@ def test_made_logs_of_any_shape_read_as_they_were_made(tmp_path: Path) -> None:
         assert check_log(SessionLog.open(made.path))["findings"] == []
 
 
+def test_two_clones_steps_from_one_block_are_marked_and_the_further_one_counts(
+    repo: Path,
+) -> None:
+    issue, other = b"\1" * 16, b"\2" * 16
+
+    def step(state: str, ts: int, actor: bytes, parent: stores.Event | None) -> stores.Event:
+        text = stores.format_block(state, "s-20261118-0001", started_ts=T0)
+        return stores.Event(issue, actor, T0 + ts, 3, [text], parent.id() if parent else None)
+
+    start = step("ready", 1, issue, None)
+    further = step("handoff", 2, issue, start)
+    behind = step("running", 3, other, start)
+    created = stores.Event(issue, issue, T0, 1, ["Title", "", []])
+    stores.write_log(repo, [[created], [start], [further], [behind]])
+    log = open_log(repo)
+    assert log.session("s-20261118-0001").state == "handoff"
+    assert [(s.to_state, s.is_fork, s.is_late) for s in log.history("s-20261118-0001")] == [
+        ("running", True, True),
+        ("handoff", False, False),
+        ("ready", False, False),
+    ]
+    log.exit("s-20261118-0001")
+    assert not log.history("s-20261118-0001")[0].is_fork
+
+
 # -- places that hold no log
 
 

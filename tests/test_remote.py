@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -22,7 +23,7 @@ from git_session.store.remote import Git, PushState, tracking_name
 from tests import servers
 from tests.conftest import TIMEOUT, git
 from tests.processes import Marked
-from tests.servers import HOST, PASSWORD, Hub, free_port
+from tests.servers import HOST, PASSWORD, USER, Hub, free_port
 
 hub = servers.hub
 path_hub = servers.path_hub
@@ -212,10 +213,23 @@ def test_a_server_that_hangs_costs_the_time_limit_and_leaves_no_process(
     assert marked.leftovers() == []
 
 
+def _kill_receivers_of_some(hub: Hub) -> None:
+    """Waits until some of a push has arrived, and kills who takes it in."""
+    end = time.monotonic() + TIMEOUT
+    while time.monotonic() < end:
+        for piece in hub.path.glob("objects/tmp_objdir-incoming-*/**/tmp_*"):
+            with suppress(FileNotFoundError):
+                if piece.stat().st_size > 5_000_000:
+                    hub.kill_receivers()
+                    return
+        time.sleep(0.001)
+
+
 @pytest.mark.heavy
 def test_a_server_killed_half_way_moves_nothing_and_takes_the_next_push(
     clone: Path, hub: Hub
 ) -> None:
+    git(clone, "config", "core.compression", "0")
     chunk = clone / "chunk"
     chunk.write_bytes(random.Random(1).randbytes(60_000_000))
     blob = git(clone, "hash-object", "-w", str(chunk))
@@ -223,16 +237,7 @@ def test_a_server_killed_half_way_moves_nothing_and_takes_the_next_push(
     mine = git(clone, "commit-tree", "-m", "much", tree)
     here = _open(clone)
 
-    def kill_when_some_has_arrived() -> None:
-        end = time.monotonic() + TIMEOUT
-        while time.monotonic() < end:
-            for piece in hub.path.glob("objects/tmp_objdir-incoming-*/**/tmp_*"):
-                with suppress(FileNotFoundError):
-                    if piece.stat().st_size > 5_000_000:
-                        return hub.kill_receivers()
-            time.sleep(0.001)
-
-    killer = threading.Thread(target=kill_when_some_has_arrived)
+    killer = threading.Thread(target=_kill_receivers_of_some, args=(hub,))
     killer.start()
     outcome = here.push("origin", {WAL: mine})[WAL]
     killer.join()
@@ -302,6 +307,34 @@ def test_a_server_key_that_is_unknown_is_told(clone: Path, hub: Hub) -> None:
         _open(clone).fetch("origin", [REFSPEC], prune=True)
     assert "Host key verification failed" in failed.value.words
     assert "ssh does not know the server's key" in (failed.value.hint or "")
+
+
+@pytest.mark.parametrize("hub", ["http", "ssh"], indirect=True)
+@pytest.mark.parametrize("is_chosen", [False, True])
+def test_no_window_opens_to_ask_unless_that_was_chosen(
+    clone: Path, hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch, is_chosen: bool
+) -> None:
+    """Desktops set SSH_ASKPASS for everybody; SSH_ASKPASS_REQUIRE is somebody's choice."""
+    hub.save_login(home, None)
+    window = home / "window"
+    window.write_text(f"#!/bin/sh\ntouch {home}/opened\necho {PASSWORD}\n")
+    window.chmod(0o755)
+    monkeypatch.setenv("SSH_ASKPASS", str(window))
+    monkeypatch.setenv("DISPLAY", ":0")
+    if is_chosen:
+        monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
+    if hub.kind == "ssh":
+        key = str(hub.folder / "id_client")
+        lock = ["ssh-keygen", "-q", "-p", "-P", "", "-N", PASSWORD, "-f", key]
+        subprocess.run(lock, check=True, stdout=subprocess.DEVNULL)
+    else:
+        git(clone, "config", "credential.username", USER)
+    if is_chosen:
+        _open(clone).fetch("origin", [REFSPEC], prune=True)
+    else:
+        with pytest.raises(RemoteError):
+            _open(clone).fetch("origin", [REFSPEC], prune=True)
+    assert (home / "opened").exists() == is_chosen
 
 
 # -- whatever is configured

@@ -254,7 +254,7 @@ def _check_meaning(check: _Check, now: int) -> None:
 def _check_issue(check: _Check, folded: FoldedIssue) -> None:
     issue = folded.issue
     if not issue.is_created:
-        count = len(check.replay.events[issue.issue_id])
+        count = len(check.replay.events_of(issue.issue_id))
         check.find("no_issue", f"{count} events of an issue never created", issue_id=issue.hex)
     for event in issue.early:
         _warn(check, "early", event, "it is older than its issue's creation")

@@ -11,8 +11,15 @@ from typing import Any, Self
 from git_session.errors import UsageError
 from git_session.fold.find import Found, find_session, find_task
 from git_session.fold.lifecycle import TASK_STATUSES
-from git_session.fold.replay import FoldedIssue, Problem, Replay
-from git_session.fold.rows import Row, session_row, task_detail_row, task_row, transition_row
+from git_session.fold.replay import Problem, Replay
+from git_session.fold.rows import (
+    Row,
+    all_session_rows,
+    all_task_rows,
+    session_row,
+    task_detail_row,
+    transition_row,
+)
 from git_session.merging import count_unsent
 from git_session.reader import LogReader
 from git_session.store.objects import ObjectStore
@@ -89,16 +96,15 @@ class LogQueries:
         """Lists sessions, oldest first; those that exited only when asked for."""
         require_words(states, STATES, "state")
         require_words([role] if role else [], ROLES, "role")
-        now = self.clock()
-        replay = self.replay()
-        folds = [find_task(self.reader.require(), task)] if task is not None else replay.issues()
-        rows = [
-            session_row(replay, folded, life, now)
-            for folded in folds
-            for life in folded.sessions.lives.values()
-            if (engine is None or life.state.engine == engine)
-            and (role is None or life.state.role == role)
-        ]
+        if task is not None:
+            issue_id = find_task(self.reader.require(), task).issue.hex
+        rows = all_session_rows(self.replay(), self.clock())
+        if task is not None:
+            rows = [row for row in rows if row["grite_issue_id"] == issue_id]
+        if engine is not None:
+            rows = [row for row in rows if row["engine"] == engine]
+        if role is not None:
+            rows = [row for row in rows if row["role"] == role]
         if states:
             rows = [row for row in rows if row["state"] in states]
         elif not include_exited:
@@ -130,7 +136,7 @@ class LogQueries:
         """Lists tasks, oldest first: issues that are open or carry sessions, convoys aside."""
         require_words([status] if status else [], TASK_STATUSES, "status")
         rows = [
-            task_row(folded) for folded in self.replay().issues() if _is_listed(folded, include_all)
+            row for row in all_task_rows(self.replay()) if _is_listed(row, include_all=include_all)
         ]
         if status is not None:
             rows = [row for row in rows if row["status"] == status]
@@ -183,8 +189,9 @@ def require_words(given: Collection[str], known: tuple[str, ...], word: str) -> 
             raise UsageError(f"no such {word}: {value}", f"known: {', '.join(known)}")
 
 
-def _is_listed(folded: FoldedIssue, include_all: bool) -> bool:
-    issue = folded.issue
-    if not issue.is_created or issue.is_convoy:
+def _is_listed(row: Row, *, include_all: bool) -> bool:
+    labels = row["labels"]
+    if names.TYPE_CONVOY_LABEL in labels:
         return False
-    return include_all or issue.is_task or issue.state == "open" or bool(folded.sessions.lives)
+    is_task = names.TYPE_TASK_LABEL in labels or row["task_id"] != row["grite_issue_id"]
+    return include_all or is_task or row["state"] == "open" or bool(row["sessions"])

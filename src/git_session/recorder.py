@@ -10,7 +10,7 @@ from typing import Any
 
 from git_session.errors import ConflictError, UsageError
 from git_session.fold import plan
-from git_session.fold.find import find_session, find_task
+from git_session.fold.find import find_session, find_task, session_refs, task_refs
 from git_session.fold.lifecycle import TASK_STATUSES
 from git_session.fold.replay import Replay
 from git_session.fold.rows import Row, session_row, task_row
@@ -147,7 +147,7 @@ class LogRecorder(LogQueries):
         issue_id = secrets.token_bytes(16)
 
         def add(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
-            taken = {folded.issue.task_id for folded in replay.issues()}
+            taken = {task_id for _, task_id, _ in task_refs(replay)}
             task_id = _new_id(names.format_task_id, now, taken)
             return issue_id, [plan.plan_task(title, body, task_id, convoy)]
 
@@ -218,7 +218,7 @@ def _new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -
 
 
 def _session_ids(replay: Replay) -> set[str]:
-    return {session_id for folded in replay.issues() for session_id in folded.sessions.lives}
+    return {session_id for _, session_id in session_refs(replay)}
 
 
 def _require_id(given: str | None) -> None:

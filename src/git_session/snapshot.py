@@ -68,7 +68,7 @@ def _choose(log: SessionLog) -> tuple[list[Event], int]:
     creations: list[Event] = []
     others: list[Event] = []
     for folded in replay.issues():
-        mine = replay.events[folded.issue.issue_id]
+        mine = replay.events_of(folded.issue.issue_id)
         if not folded.issue.is_created:
             continue
         first = min((e for e in mine if e.kind == ISSUE_CREATED), key=lambda e: e.order)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from git_session.errors import AmbiguousError, NotFoundError
-from git_session.fold.replay import FoldedIssue, Replay
+from git_session.fold.replay import FoldedIssue, Replay, changed_issues
 from git_session.fold.sessions import Life
 
 _MOST_CANDIDATES: Final = 10
@@ -20,17 +20,17 @@ def find_task(replay: Replay, ref: str) -> FoldedIssue:
 
     Raises NotFoundError, or AmbiguousError with the candidates.
     """
-    created = [folded for folded in replay.issues() if folded.issue.is_created]
-    return _pick(
+    issue_id, _, _ = _pick(
         ref,
-        created,
-        lambda folded: (folded.issue.task_id, folded.issue.hex),
-        lambda folded: (
-            f"{folded.issue.task_id} (issue {folded.issue.hex[:8]}) {folded.issue.title}"
-        ),
+        task_refs(replay),
+        lambda found: (found[1], found[0].hex()),
+        lambda found: f"{found[1]} (issue {found[0].hex()[:8]}) {found[2]}",
         "task",
         "git session tasks --all lists them",
     )
+    folded = replay.issue(issue_id)
+    assert folded is not None
+    return folded
 
 
 def find_session(replay: Replay, ref: str) -> Found:
@@ -39,15 +39,48 @@ def find_session(replay: Replay, ref: str) -> Found:
     Raises NotFoundError, or AmbiguousError with the candidates.
     """
     task_ref, slash, session_ref = ref.rpartition("/")
-    folds: Iterable[FoldedIssue] = [find_task(replay, task_ref)] if slash else replay.issues()
-    return _pick(
+    refs = session_refs(replay)
+    if slash:
+        within = find_task(replay, task_ref).issue.issue_id
+        refs = [found for found in refs if found[0] == within]
+    issue_id, session_id = _pick(
         session_ref,
-        [(folded, life) for folded in folds for life in folded.sessions.lives.values()],
-        lambda found: (found[1].session_id,),
-        lambda found: f"{found[0].issue.hex[:8]}/{found[1].session_id} {found[1].state.state}",
+        refs,
+        lambda found: (found[1],),
+        lambda found: f"{found[0].hex()[:8]}/{found[1]} {_state_of(replay, found)}",
         "session",
         "git session list --all lists them",
     )
+    folded = replay.issue(issue_id)
+    assert folded is not None
+    return folded, folded.sessions.lives[session_id]
+
+
+def task_refs(replay: Replay) -> list[tuple[bytes, str, str]]:
+    """Lists the issues that were created: issue id, task id and title."""
+    refs = [
+        (folded.issue.issue_id, folded.issue.task_id, folded.issue.title)
+        for folded in changed_issues(replay)
+        if folded.issue.is_created
+    ]
+    remembered = replay.source.task_refs() if replay.source else []
+    return refs + [found for found in remembered if found[0] not in replay.changed]
+
+
+def session_refs(replay: Replay) -> list[tuple[bytes, str]]:
+    """Lists the sessions: issue id and session id."""
+    refs = [
+        (folded.issue.issue_id, session_id)
+        for folded in changed_issues(replay)
+        for session_id in folded.sessions.lives
+    ]
+    remembered = replay.source.session_refs() if replay.source else []
+    return refs + [found for found in remembered if found[0] not in replay.changed]
+
+
+def _state_of(replay: Replay, ref: tuple[bytes, str]) -> str:
+    folded = replay.issue(ref[0])
+    return folded.sessions.lives[ref[1]].state.state if folded else "?"
 
 
 def _pick(

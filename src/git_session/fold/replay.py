@@ -13,10 +13,11 @@ from typing import Final
 from git_session.errors import WireError
 from git_session.fold.issues import Issue, fold_issue, is_issue_event
 from git_session.fold.sessions import IssueSessions, fold_sessions
+from git_session.fold.source import Source
 from git_session.wire import event as kinds
 from git_session.wire.chunk import decode_chunk
 from git_session.wire.commit import LogCommit
-from git_session.wire.event import Event
+from git_session.wire.event import Event, decode_event, decode_sound_event
 
 SignatureJudge = Callable[[Event], bool | None]
 """Tells whether an event's signature is right; None without a signature or a known key."""
@@ -56,17 +57,23 @@ class FoldedIssue:
 class Replay:
     """Accumulates the events of a log; `judge` and `requires_signature` set the trust in them.
 
-    `origin` maps an event id to the oldest commit of the line that holds the event.
+    `origin` maps an event id to the oldest commit of the line that holds the event. With a
+    `source` everything up to its head counts as read, and an issue's events are fetched from it
+    when the issue is asked for; `changed` are the issues that got new events since.
     """
 
     judge: SignatureJudge | None = None
     requires_signature: bool = False
+    source: Source | None = None
     events: dict[bytes, list[Event]] = field(default_factory=dict)
     origin: dict[bytes, str] = field(default_factory=dict)
     commits: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    changed: set[bytes] = field(default_factory=set)
+    added: dict[bytes, Event] = field(default_factory=dict)
     _seen: dict[bytes, Event] = field(default_factory=dict)
     _folded: dict[bytes, FoldedIssue] = field(default_factory=dict)
+    _fetched: set[bytes] = field(default_factory=set)
 
     def add(self, commits: Iterable[LogCommit]) -> None:
         """Takes in commits, newest first, that were not taken in before."""
@@ -91,20 +98,34 @@ class Replay:
         """Notes a problem that the store met while reading."""
         self.problems.append(problem)
 
+    def __contains__(self, oid: object) -> bool:
+        """Tells whether a commit was read already, here or by the source."""
+        return oid in self.commits or (self.source is not None and oid in self.source)
+
     def issue(self, issue_id: bytes) -> FoldedIssue | None:
         """Folds one issue; None when the log holds no event of it."""
         folded = self._folded.get(issue_id)
-        if folded is None and issue_id in self.events:
-            issue = fold_issue(issue_id, self.events[issue_id])
+        if folded is None and (events := self.events_of(issue_id)):
+            issue = fold_issue(issue_id, events)
             folded = self._folded[issue_id] = FoldedIssue(issue, fold_sessions(issue))
         return folded
 
     def issues(self) -> Iterator[FoldedIssue]:
         """Folds every issue, those without an IssueCreated included."""
-        for issue_id in list(self.events):
+        for issue_id in self.issue_ids():
             folded = self.issue(issue_id)
-            assert folded is not None
-            yield folded
+            if folded is not None:
+                yield folded
+
+    def issue_ids(self) -> list[bytes]:
+        """Lists the issues that there are events of, and the ids that context events use."""
+        remembered = self.source.issue_ids() if self.source else []
+        return list(dict.fromkeys([*remembered, *self.events]))
+
+    def events_of(self, issue_id: bytes) -> list[Event]:
+        """Gives the good events of one issue, context events aside."""
+        self._fetch(issue_id)
+        return [event for event in self.events.get(issue_id, ()) if is_issue_event(event)]
 
     def find_event(self, event_id: bytes) -> Event | None:
         """Finds a good event by its id."""
@@ -112,12 +133,16 @@ class Replay:
 
     def context_events(self) -> list[Event]:
         """Lists the good events that belong to no issue."""
+        for issue_id in self.issue_ids():
+            self._fetch(issue_id)
         return [event for event in self._seen.values() if not is_issue_event(event)]
 
     @property
     def event_count(self) -> int:
         """Counts the good events, context events included."""
-        return len(self._seen)
+        if self.source is None:
+            return len(self._seen)
+        return self.source.event_count() + len(self.added)
 
     def _take(self, event: Event, commit: LogCommit, path: str, fresh: set[bytes]) -> None:
         if event.fault:
@@ -130,6 +155,8 @@ class Replay:
                 event,
             )
             return
+        if self.source is not None:
+            self._fetch(event.issue_id)
         other = self._seen.get(event.event_id)
         if other is None or other.sig != event.sig:
             self._weigh(event, other, commit, path, fresh)
@@ -160,16 +187,33 @@ class Replay:
     def _keep(self, event: Event, oid: str) -> None:
         self._seen[event.event_id] = event
         self.origin[event.event_id] = oid
-        if is_issue_event(event):
-            self.events.setdefault(event.issue_id, []).append(event)
-            self._folded.pop(event.issue_id, None)
+        self.events.setdefault(event.issue_id, []).append(event)
+        self._note_change(event)
 
     def _replace(self, old: Event, new: Event) -> None:
         self._seen[new.event_id] = new
-        if is_issue_event(new):
-            kept = self.events[new.issue_id]
-            kept[kept.index(old)] = new
-            self._folded.pop(new.issue_id, None)
+        kept = self.events[new.issue_id]
+        kept[kept.index(old)] = new
+        self._note_change(new)
+
+    def _note_change(self, event: Event) -> None:
+        self.added[event.event_id] = event
+        self.changed.add(event.issue_id)
+        self._folded.pop(event.issue_id, None)
+
+    def _fetch(self, issue_id: bytes) -> None:
+        """Fetches an issue's events from the source, once."""
+        if self.source is None or issue_id in self._fetched:
+            return
+        self._fetched.add(issue_id)
+        found = []
+        for raw, oid in self.source.events_of(issue_id):
+            event = decode_sound_event(raw) or decode_event(raw)
+            found.append(event)
+            self._seen[event.event_id] = event
+            self.origin[event.event_id] = oid
+        if found:
+            self.events[issue_id] = found
 
     def _report(
         self, code: str, message: str, commit: LogCommit, path: str, event: Event | None = None
@@ -177,3 +221,14 @@ class Replay:
         event_id = event.event_id.hex() if event else ""
         issue_id = event.issue_id.hex() if event else ""
         self.problems.append(Problem(code, message, commit.oid, path, event_id, issue_id))
+
+
+def changed_issues(replay: Replay) -> Iterator[FoldedIssue]:
+    """Folds the issues that the source does not know as they are now; without a source, all."""
+    if replay.source is None:
+        yield from replay.issues()
+        return
+    for issue_id in replay.changed:
+        folded = replay.issue(issue_id)
+        if folded is not None:
+            yield folded

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from git_session.errors import WireError
 from git_session.fold.issues import Issue
-from git_session.fold.replay import FoldedIssue, Replay
+from git_session.fold.replay import FoldedIssue, Replay, changed_issues
 from git_session.fold.sessions import Life, Step
 from git_session.wire.block import SessionState, mentions_block, parse_block, split_comment
 from git_session.wire.event import Event
@@ -32,12 +32,44 @@ STATE_FIELDS: Final = (
 )
 
 
+def all_session_rows(replay: Replay, now: int) -> list[Row]:
+    """Makes the rows of all sessions; those of issues that did not change come as remembered."""
+    rows = [
+        session_row(replay, folded, life, now)
+        for folded in changed_issues(replay)
+        for life in folded.sessions.lives.values()
+    ]
+    for row in _unchanged(replay, replay.source.session_rows() if replay.source else []):
+        row["heartbeat_age_ms"] = heartbeat_age(row, now)
+        rows.append(row)
+    return rows
+
+
+def all_task_rows(replay: Replay) -> list[Row]:
+    """Makes the rows of all issues that were created; unchanged ones come as remembered."""
+    rows = [task_row(folded) for folded in changed_issues(replay) if folded.issue.is_created]
+    return rows + _unchanged(replay, replay.source.task_rows() if replay.source else [])
+
+
+def heartbeat_age(row: Row, now: int) -> int | None:
+    """Tells how long ago (ms) a session last gave a sign of life; None once it has exited."""
+    if row["status"] == "exit":
+        return None
+    beat = row["last_heartbeat_ts"]
+    seen: int = row["updated_ts"] if beat is None else beat
+    return max(0, now - seen)
+
+
+def _unchanged(replay: Replay, rows: list[Row]) -> list[Row]:
+    changed = {issue_id.hex() for issue_id in replay.changed}
+    return [row for row in rows if row["grite_issue_id"] not in changed]
+
+
 def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int) -> Row:
     """Makes the row of one session; `now` only serves the age of its last sign of life."""
     assert life.current is not None
     state, event = life.state, life.current.event
-    beat = event.ts if state.last_heartbeat_ts is None else state.last_heartbeat_ts
-    return {
+    row = {
         "session_id": life.session_id,
         "task_id": folded.issue.task_id,
         "grite_issue_id": folded.issue.hex,
@@ -53,7 +85,7 @@ def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int) -> Ro
         "exit_reason": state.exit_reason,
         "last_output_ref": state.last_output_ref,
         "state": state.state,
-        "heartbeat_age_ms": None if state.is_exit else now - beat,
+        "heartbeat_age_ms": None,
         "task_title": folded.issue.title,
         "updated_ts": event.ts,
         "actor": event.actor.hex(),
@@ -62,6 +94,8 @@ def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int) -> Ro
         "live_on_task": sum(not other.state.is_exit for other in folded.sessions.lives.values()),
         "extras": dict(state.extras),
     }
+    row["heartbeat_age_ms"] = heartbeat_age(row, now)
+    return row
 
 
 def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
