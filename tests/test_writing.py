@@ -356,6 +356,27 @@ def test_a_log_that_somebody_takes_away_in_between_begins_anew(
     assert count_commits(repo) == 1
 
 
+def test_a_first_commit_that_grite_covers_with_its_own_is_written_again(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grite, when it saw no log, sets the ref whatever is there by then; seen with the real one."""
+    theirs = SessionLog.open(repo).add_task("Theirs").commit
+    git(repo, "update-ref", "-d", WAL)
+    true, left = ObjectStore.advance_ref, [1]
+
+    def advance(self: ObjectStore, *args: Any, **kwargs: Any) -> bool:
+        moved = true(self, *args, **kwargs)
+        if left[0]:
+            left[0] -= 1
+            git(repo, "update-ref", WAL, theirs or "")
+        return moved
+
+    monkeypatch.setattr(ObjectStore, "advance_ref", advance)
+    mine = SessionLog.open(repo).add_task("Mine").commit
+    assert git(repo, "rev-list", WAL).split() == [mine, theirs]
+    assert check_log(SessionLog.open(repo))["findings"] == []
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
 def test_a_lock_file_that_git_left_behind_is_named(
     repo: Path, monkeypatch: pytest.MonkeyPatch, packed: bool

@@ -241,3 +241,50 @@ class SnapshotReport(Model):
     events: int
     left_out: int = Field(description="Events that grite could not rebuild from.")
     chunks: int
+
+
+class ObjectsOnDisk(Model):
+    """Holds how many objects of a log lie in one way, and the bytes that they take."""
+
+    objects: int
+    bytes: int
+
+
+class Spread(Model):
+    """Holds the middle and the largest of some counts."""
+
+    median: int
+    most: int
+
+
+class DayCount(Model):
+    """Holds the transitions of one day (UTC)."""
+
+    day: str
+    transitions: int
+
+
+class Projection(Model):
+    """Holds what further commits take if they are like those that are there."""
+
+    commits: int
+    objects: int
+    bytes_loose: int | None
+    bytes_packed: int | None
+
+
+class StatsReport(Model):
+    """Holds what `stats` measured; sizes are bytes on disk."""
+
+    head: CommitId | None
+    events: int
+    commits: int
+    tasks: int
+    sessions: int
+    active: int
+    transitions: int
+    transitions_per_session: Spread
+    transitions_per_day: list[DayCount]
+    loose: ObjectsOnDisk
+    packed: ObjectsOnDisk
+    next_100000: Projection | None

@@ -122,14 +122,19 @@ class LogQueries:
     def transition_rows(
         self, ref: str | None = None, *, task: str | None = None, limit: int | None = None
     ) -> list[Row]:
-        """Lists transitions, newest first: of one session, of one task's, or of all."""
+        """Lists transitions, newest first: of one session, of one task's, or of all.
+
+        One session's come in the order of its chain, whatever clocks said.
+        """
         replay = self.reader.require() if ref or task else self.replay()
         rows = [
             transition_row(replay, folded.issue, life, step)
             for folded, life in self._find_lives(replay, ref, task)
             for step in life.steps
         ]
-        rows.sort(key=lambda row: (row["ts"], row["actor"], row["event_id"]), reverse=True)
+        if ref is None:
+            rows.sort(key=lambda row: (row["ts"], row["actor"], row["event_id"]))
+        rows.reverse()
         return rows[:limit]
 
     def task_rows(self, *, status: str | None = None, include_all: bool = False) -> list[Row]:

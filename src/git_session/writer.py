@@ -77,10 +77,13 @@ class LogWriter:
         """
         deadline = time.monotonic() + PATIENCE_S
         pause = _FIRST_PAUSE_S
+        base: str | None = None
+        appended: Appended | None = None
         with self._store.queue():
             while True:
                 head, replay = self._reader.read()
-                appended = self.prepare(plan, head, replay)
+                if appended is None or head != base:
+                    base, appended = head, self.prepare(plan, head, replay)
                 if appended.commit is None:
                     return appended
                 message = names.commit_message(appended.events, self.actor.actor_id)

@@ -53,6 +53,9 @@ def say_no_log() -> None:
 def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
     """Says what there is to say after a transition, and starts the background sync if wanted."""
     say_problems(log)
+    from git_session.maintenance import start_maintenance
+
+    start_maintenance(log)
     failure = None
     if log.store.read_flag("session.autoSync", default=False):
         from git_session.autosync import start_background

@@ -138,6 +138,11 @@ class Replay:
         return [event for event in self._seen.values() if not is_issue_event(event)]
 
     @property
+    def commit_count(self) -> int:
+        """Counts the commits that were read."""
+        return len(self.commits) + (self.source.commit_count() if self.source else 0)
+
+    @property
     def event_count(self) -> int:
         """Counts the good events, context events included."""
         if self.source is None:

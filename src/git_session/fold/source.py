@@ -37,3 +37,6 @@ class Source(Protocol):
 
     def event_count(self) -> int:
         """Counts the events remembered."""
+
+    def commit_count(self) -> int:
+        """Counts the commits remembered."""

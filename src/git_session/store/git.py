@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -111,6 +111,32 @@ def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
             _output(process).close()
             process.kill()
             process.wait()
+
+
+def list_objects(git_dir: Path, head: str) -> Iterator[tuple[int, bool]]:
+    """Lists the objects that a commit leads to: bytes on disk, and whether it is a file of its own.
+
+    Ends early where git is missing or fails.
+    """
+    folder = git_dir / "objects"
+    listing = ["rev-list", "--objects", "--no-object-names", head, "--"]
+    sizes = ["cat-file", "--batch-check=%(objectname) %(objectsize:disk)", "--buffer"]
+    try:
+        walker = _start_git(git_dir, listing, subprocess.DEVNULL)
+    except OSError:
+        return
+    with walker, _start_git(git_dir, sizes, _output(walker).fileno()) as reader:
+        _output(walker).close()
+        with os.fdopen(os.dup(_output(reader).fileno()), "rb") as lines:
+            for line in lines:
+                oid, _, size = line.decode("ascii", "replace").rstrip().partition(" ")
+                if not size.isdecimal():
+                    continue
+                try:
+                    # A file takes whole blocks, which for small objects is most of it.
+                    yield (folder / oid[:2] / oid[2:]).stat().st_blocks * 512, True
+                except OSError:
+                    yield int(size), False
 
 
 def _start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[bytes]:

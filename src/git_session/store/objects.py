@@ -85,6 +85,14 @@ class ObjectStore:
         except _FAILURES:
             return default
 
+    def read_number(self, key: str, *, default: int) -> int:
+        """Reads a whole number of git's configuration, from all of its files."""
+        config = self._repository.config
+        try:
+            return config.get_int(key) if key in config else default
+        except _FAILURES:
+            return default
+
     def add_remote(self, name: str, url: str) -> None:
         """Adds a remote to git's configuration of this repository."""
         self._repository.remotes.create(name, url)
