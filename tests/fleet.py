@@ -1,36 +1,168 @@
-"""Makes clones and hubs: real repositories that share logs, and the same in memory.
+"""Makes clones that share a log: in real repositories, and in memory.
 
-The ones in memory are for what needs thousands of syncs. They hold git's own objects, read by the
-code under test and written by it; what is simple there is the network.
+Those in memory are for what needs thousands of syncs. They hold git's own objects, written and
+read by the code under test; what is simple there is the network.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import subprocess
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from git_session.errors import DamagedLogError
+from git_session.errors import DamagedLogError, GitSessionError, WireError
 from git_session.exchange import Remote
 from git_session.fold.merge import MergePlan
+from git_session.log import SessionLog
 from git_session.store import commits
 from git_session.store.commits import OnFault, ignore_fault
 from git_session.store.objects import ObjectStore
 from git_session.store.push_report import PushOutcome, PushState
 from git_session.store.remote import Git
 from git_session.store.walk import Walk
-from git_session.sync import Sync
+from git_session.sync import Sync, sync_log
 from git_session.wire import git_object, names
 from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
 from git_session.wire.commit import LogCommit, Meta, format_meta
 from git_session.wire.event import Event
+from tests.conftest import git, run
 
-WAL = names.WAL_REF
-ACTOR = "ab" * 16
+WAL: Final = names.WAL_REF
+ACTOR: Final = "ab" * 16
 
-_KINDS = {git_object.COMMIT: b"commit", git_object.TREE: b"tree", git_object.BLOB: b"blob"}
+_KINDS: Final = {git_object.COMMIT: b"commit", git_object.TREE: b"tree", git_object.BLOB: b"blob"}
+
+Synced = tuple[dict[str, Any], GitSessionError | None]
+
+
+class MeddledGit(Git):
+    """Is the real Git, that lets somebody else go first: before each push, or each look-up."""
+
+    before_push: Callable[[], object] = staticmethod(lambda: None)
+    before_look_up: Callable[[], object] = staticmethod(lambda: None)
+
+    def push(self, remote: str, commits: Mapping[str, str]) -> dict[str, PushOutcome]:
+        self.before_push()
+        return super().push(remote, commits)
+
+    def _look_up(self, *arguments: Any) -> dict[str, PushOutcome]:
+        self.before_look_up()
+        return super()._look_up(*arguments)
+
+
+@dataclass
+class Clone:
+    """Holds a real repository with remotes, and every head that its log ever had."""
+
+    path: Path
+    heads: list[str] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, path: Path, **remotes: Path | str) -> Clone:
+        """Makes a repository with these remotes."""
+        git(path.parent, "init", "--quiet", "--initial-branch=main", str(path))
+        for name, address in remotes.items():
+            git(path, "remote", "add", name, str(address))
+        return cls(path)
+
+    @property
+    def log(self) -> SessionLog:
+        """Opens the log anew, as another process would."""
+        return SessionLog.open(self.path)
+
+    @property
+    def git(self) -> MeddledGit:
+        """Gives a git of its own, to be meddled with."""
+        store = self.log.store
+        return MeddledGit(store.git_dir, store.worktree)
+
+    @property
+    def head(self) -> str | None:
+        """Gives the head of the log."""
+        return read_head(self.path)
+
+    @property
+    def events(self) -> frozenset[bytes]:
+        """Gives all events that the log tells; what is no chunk tells none."""
+        found: set[bytes] = set()
+        for commit in self.log.store.read_commits(self.head or ""):
+            for _, data in commit.chunks:
+                with suppress(WireError):
+                    found.update(split_chunk(data or b""))
+        return frozenset(found)
+
+    def task(self, title: str = "Fix the flaky test") -> str:
+        """Records a task and gives its id."""
+        task: str = self.log.add_task_row(title)["task"]["task_id"]
+        self._note_head()
+        return task
+
+    def start(self, task: str, **details: Any) -> str:
+        """Records a session and gives its id."""
+        session: str = self.log.start_row(task, **details)["session"]["session_id"]
+        self._note_head()
+        return session
+
+    def beat(self, session: str) -> None:
+        """Records a heartbeat: one comment, one commit."""
+        self.log.advance_row(session, self.log.session_row(session)["state"])
+        self._note_head()
+
+    def sync(self, *remotes: str, **options: Any) -> Synced:
+        """Syncs; gives the report's row and the error, if any."""
+        try:
+            return sync_log(self.log, remotes, **options)
+        finally:
+            self._note_head()
+
+    def sync_well(self, *remotes: str, **options: Any) -> dict[str, Any]:
+        """Syncs with one remote without an error, and gives the remote's report."""
+        row, error = self.sync(*remotes, **options)
+        assert error is None, error
+        (report,) = row["remotes"]
+        return dict(report)
+
+    def _note_head(self) -> None:
+        head = self.head
+        if head is not None and head not in self.heads[-1:]:
+            self.heads.append(head)
+
+
+def read_head(path: Path, ref: str = WAL) -> str | None:
+    """Reads a ref by git; None without it."""
+    ran = run(path, "git", "rev-parse", "--verify", "--quiet", ref)
+    return ran.stdout.strip() or None
+
+
+def set_head(path: Path, oid: str, ref: str = WAL) -> None:
+    """Sets a ref by git, whatever it was."""
+    git(path, "update-ref", ref, oid)
+
+
+def is_ancestor(path: Path, ancestor: str, descendant: str) -> bool:
+    """Asks git whether parents lead from one commit to another."""
+    return run(path, "git", "merge-base", "--is-ancestor", ancestor, descendant).code == 0
+
+
+def write_blob(path: Path, data: bytes) -> str:
+    """Writes any bytes as a blob and gives its id."""
+    command = ["git", "-C", str(path), "hash-object", "-w", "--stdin"]
+    return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode()[:-1]
+
+
+def write_commit(path: Path, files: Mapping[str, bytes], *parents: str) -> str:
+    """Writes a commit of any files by git and gives its id."""
+    index = {"GIT_INDEX_FILE": str(path / f"index-{len(files)}-{len(parents)}")}
+    for name, data in files.items():
+        entry = f"100644,{write_blob(path, data)},{name}"
+        run(path, "git", "update-index", "--add", "--cacheinfo", entry, env=index)
+    tree = run(path, "git", "write-tree", env=index).stdout.strip()
+    Path(index["GIT_INDEX_FILE"]).unlink()
+    return git(path, "commit-tree", tree, "-m", "x", *(w for p in parents for w in ("-p", p)))
 
 
 class Objects:
@@ -123,6 +255,10 @@ class Objects:
         return found
 
 
+def _stream_nothing(_start: str) -> Generator[LogCommit | str]:
+    yield from ()
+
+
 class MemoryStore:
     """Stands in for ObjectStore: the same objects, refs in a dict."""
 
@@ -166,7 +302,7 @@ class MemoryStore:
         walk = Walk(
             known=known,
             read=read,
-            stream=lambda _: (item for item in ()),
+            stream=_stream_nothing,
             is_streamed=lambda _: False,
             on_fault=on_fault,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from git_session.errors import WireError
+from git_session.wire import block
 from git_session.wire.block import (
     ROLES,
     SESSION_TYPES,
@@ -165,6 +167,63 @@ def test_only_what_brats_layout_cannot_hold_is_escaped(bad: str) -> None:
     assert "escape" not in format_block(plain)
     escaped = SessionState("ready", "s-1", "user", "crew", bad, "w", 1)
     assert format_block(escaped).startswith('[session]\nescape = "toml"\nstate = ')
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.integers(0, 400),
+        st.integers(0, 3),
+        st.sampled_from([*HOSTILE, '"', "=", " = ", "9" * 12, "-", "state", "escape", "pid = 1\n"])
+        | st.text(max_size=2),
+    ),
+    max_size=3,
+)
+
+
+@given(SESSION_STATES, CHANGES)
+@example(PLAIN_STATE, [])
+def test_the_quick_way_to_read_a_block_reads_what_the_slow_one_reads(
+    state: SessionState, changes: list[tuple[int, int, str]]
+) -> None:
+    text = format_block(state)
+    for at, length, inserted in changes:
+        text = text[: at % len(text)] + inserted + text[at % len(text) + length :]
+    assert outcome(block.parse_block, text) == outcome(block._read_lines, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pid = 12345", "pid = 4294967296"),
+        ("pid = 12345", "pid = -1"),
+        ("pid = 12345", 'pid = "12345"'),
+        ("pid = 12345", "pid = +5"),
+        ("exit_code = null", "exit_code = -2147483649"),
+        ("started_ts = 1700000000000", "started_ts = 9223372036854775808"),
+        ("started_ts = 1700000000000", "started_ts = null"),
+        ("exit_reason = null", 'exit_reason = "null"'),
+        ('engine = "codex"', 'engine = ""codex""'),
+        ('engine = "codex"', 'engine = "a[/session]b"'),
+        ('engine = "codex"', 'engine = " codex = "'),
+        ('"sha256:..."', '"sha256:..."\nhost = "null"\nboot = null\nhash = -0007'),
+        ('"sha256:..."', '"sha256:..."\nhost = "a"\nhost = "b"'),
+        ('"sha256:..."', '"sha256:..."\nstate = "exit"'),
+        ('"sha256:..."', '"sha256:..."\nescape = "toml"'),
+        ('"sha256:..."', '"sha256:..."\nhost = "a\x0bb\u2028c"'),
+    ],
+)
+def test_what_is_not_quite_plain_is_read_the_same_by_either_way(old: str, new: str) -> None:
+    text = PLAIN.replace(old, new)
+    assert text != PLAIN
+    assert outcome(block.parse_block, text) == outcome(block._read_lines, text)
+
+
+def outcome(read: Callable[[str], SessionState], text: str) -> SessionState | str:
+    """Reads a block, or gives the sentence that says why it is none."""
+    try:
+        return read(text)
+    except WireError as error:
+        return error.message
 
 
 def test_the_word_null_as_text_is_told_from_nothing() -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,9 +38,11 @@ def start_background(log: SessionLog) -> str | None:
     """
     directory = log.common_dir / names.SESSION_DIR
     try:
+        directory.mkdir(exist_ok=True)
         # The mark is set first: a sync under way that sees it goes round again.
         (directory / _WANTED).write_text(str(time.time_ns()))
-        command = [sys.executable, "-m", "git_session", "sync", "--background"]
+        # -P: the directory that it runs in is no place to import from.
+        command = [sys.executable, "-P", "-m", "git_session", "sync", "--background"]
         start_detached(command, cwd=log.common_dir, env=git_environment())
     except OSError as error:
         return f"no background sync could be started: {error.strerror}"
@@ -57,6 +60,12 @@ def play_background(log: SessionLog) -> None:
             done = wanted
             _write_status(directory, _sync_once(log))
             time.sleep(PACE_S)
+
+
+def forget_failure(log: SessionLog) -> None:
+    """Forgets what the last background sync could not do, as it has been done since."""
+    with suppress(OSError):
+        (log.common_dir / names.SESSION_DIR / _STATUS).unlink(missing_ok=True)
 
 
 def _sync_once(log: SessionLog) -> str | None:

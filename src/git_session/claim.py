@@ -10,17 +10,17 @@ import random
 import time
 from typing import Any, Final
 
-from git_session.errors import ConflictError, ContendedError
-from git_session.exchange import Exchange, Remote
-from git_session.fold.find import find_task
-from git_session.fold.replay import FoldedIssue
+from git_session.errors import AmbiguousError, ConflictError, ContendedError, DamagedLogError
+from git_session.exchange import Exchange, Remote, find_deadline
+from git_session.fold.find import find_session, find_task
+from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.merging import compare_heads, write_merge
 from git_session.store.remote import Git
 from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
 from git_session.wire import names
-from git_session.writer import Appended, Plan
+from git_session.writer import PATIENCE_S, Appended
 
 _PAUSE_S: Final = 0.03
 _LONGEST_PAUSE_S: Final = 2.0
@@ -43,74 +43,141 @@ def claim_row(
     """
     git = git or open_git(log)
     arbiter = choose_remotes(git, [remote] if remote else [])[0]
-    deadline = time.monotonic() + timeout
-    exchange = Exchange(log.store, git, deadline)
-    start, chosen = log.plan_start(task, **details)
-    pause = _PAUSE_S
-    while True:
-        claim = _try_once(log, exchange, arbiter, task, start)
-        if claim is not None:
-            return log.recorded_row(claim, chosen["id"], [])
-        if time.monotonic() > deadline:
+    sync = f"git session sync {remote}" if remote else "git session sync"
+    claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
+    appended, session_id = claim.run()
+    return log.recorded_row(appended, session_id, [])
+
+
+class _Claim:
+    """Tries to start a session on a task until the remote has it, or has somebody else's."""
+
+    def __init__(
+        self,
+        log: SessionLog,
+        git: Git,
+        arbiter: Remote,
+        task: str,
+        details: dict[str, Any],
+        *,
+        sync: str,
+        timeout: float,
+    ) -> None:
+        self._log = log
+        self._arbiter = arbiter
+        self._task = task
+        self._sync = sync
+        self._timeout = timeout
+        self._deadline = find_deadline(timeout)
+        self._exchange = Exchange(log.store, git, self._deadline)
+        self._start, self._chosen = log.plan_start(task, **details)
+        self._tried: dict[str, tuple[Appended, str]] = {}
+
+    def run(self) -> tuple[Appended, str]:
+        """Gives what was appended, and the session's id."""
+        pause = _PAUSE_S
+        while True:
+            self._exchange.fetch([self._arbiter])
+            claim = self._find_landed() or self._push_one()
+            if claim is not None:
+                self._follow(claim)
+                return self._tried[claim]
+            time.sleep(random.uniform(0, pause))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _find_landed(self) -> str | None:
+        """Finds a claim that arrived although the answer was lost, under what came after it."""
+        self._raise_if_failed()
+        head = self._arbiter.head
+        for commit in self._tried:
+            if head is not None and self._log.store.is_ancestor(commit, head):
+                return commit
+        if self._tried and time.monotonic() > self._deadline:
             raise ContendedError(
-                f"{arbiter.name} kept moving for {timeout:g} s", "try again; nothing was recorded"
+                f"{self._arbiter.name} kept moving for {self._timeout:g} s",
+                "try again; nothing was recorded",
             )
-        time.sleep(random.uniform(0, pause))
-        pause = min(pause * 2, _LONGEST_PAUSE_S)
-
-
-def _try_once(
-    log: SessionLog, exchange: Exchange, arbiter: Remote, task: str, start: Plan
-) -> Appended | None:
-    """Fetches, claims and pushes once; None when somebody else's push came first."""
-    exchange.fetch([arbiter])
-    if arbiter.error is not None:
-        raise arbiter.error
-    head = _join(log, log.head(), arbiter.head)
-    replay = log.reader.read_at(head)
-    _refuse_if_taken(find_task(replay, task))
-    claim = log.writer.prepare(start, head, replay)
-    assert claim.commit is not None
-    refused = exchange.push([arbiter], claim.commit)
-    if arbiter.error is not None:
-        raise arbiter.error
-    if refused:
         return None
-    _follow(log, claim.commit)
-    return claim
 
+    def _push_one(self) -> str | None:
+        """Claims on top of what is known and pushes that; None when somebody else was quicker."""
+        head = self._join(self._log.head(), self._arbiter.head)
+        replay = self._log.reader.read_at(head)
+        self._refuse_if_taken(replay, find_task(replay, self._task))
+        claim = self._log.writer.prepare(self._start, head, replay)
+        assert claim.commit is not None
+        self._tried[claim.commit] = claim, self._chosen["id"]
+        refused = self._exchange.push([self._arbiter], claim.commit, has_snapshots=False)
+        self._raise_if_failed()
+        return None if refused else claim.commit
 
-def _join(log: SessionLog, local: str | None, theirs: str | None) -> str | None:
-    """Finds or writes the head that holds both logs; no ref moves."""
-    comparison = compare_heads(log.store, local, theirs)
-    if comparison.relation in ("missing", "behind"):
-        return theirs
-    if comparison.relation == "diverged":
-        return write_merge(log.store, comparison)
-    return local
-
-
-def _follow(log: SessionLog, claim: str) -> None:
-    """Moves the local ref to a claim that has landed, over what was written here meanwhile."""
-    while True:
-        local = log.store.read_ref(names.WAL_REF)
-        head = _join(log, local, claim)
-        if head is None or head == local:
+    def _raise_if_failed(self) -> None:
+        error = self._arbiter.error
+        if error is None:
             return
-        if log.store.advance_ref(names.WAL_REF, local, head, "git session start --exclusive"):
+        if self._arbiter.unanswered is not None:
+            error.hint = (
+                "it is not known whether the claim arrived there: "
+                f"{self._sync} && git session list --task {self._task}"
+            )
+        raise error
+
+    def _join(self, local: str | None, theirs: str | None) -> str | None:
+        """Finds or writes the head that holds both logs; no ref moves."""
+        try:
+            comparison = compare_heads(self._log.store, local, theirs)
+            if comparison.relation in ("missing", "behind"):
+                return theirs
+            if comparison.relation == "diverged":
+                return write_merge(self._log.store, comparison)
+        except DamagedLogError as error:
+            raise DamagedLogError(
+                f"the log here and that of {self._arbiter.name} do not come together:"
+                f" {error.message}",
+                error.hint,
+            ) from error
+        return local
+
+    def _follow(self, claim: str) -> None:
+        """Moves the local ref to a claim that has landed, over what was written here meanwhile."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            local = self._log.store.read_ref(names.WAL_REF)
+            head = self._join(local, claim)
+            if head is None or head == local:
+                return
+            message = "git session start --exclusive"
+            if self._log.store.advance_ref(names.WAL_REF, local, head, message):
+                return
+            time.sleep(random.uniform(0, _PAUSE_S))
+        raise ContendedError(
+            f"{self._arbiter.name} has the claim, session {self._tried[claim][1]}, but"
+            f" {names.WAL_REF} could not be moved here for {PATIENCE_S:.0f} s",
+            f"{self._sync} brings it here",
+        )
+
+    def _refuse_if_taken(self, replay: Replay, folded: FoldedIssue) -> None:
+        live = [life for life in folded.sessions.lives.values() if not life.state.is_exit]
+        if not live:
             return
-        time.sleep(random.uniform(0, _PAUSE_S))
+        life = live[0]
+        assert life.current is not None
+        who = life.current.event.actor.hex()[:8]
+        command = f"git session exit {_name_session(replay, folded, life.session_id)}"
+        known = self._log.replay().issue(folded.issue.issue_id)
+        if known is None or life.session_id not in known.sessions.lives:
+            command = f"{self._sync} && {command}"
+        raise ConflictError(
+            f"task {folded.issue.task_id} has a live session: {life.session_id}"
+            f" ({life.state.state}, {life.state.engine}, actor {who})",
+            f"if it is dead: {command} --code -1 --reason crash-recovery",
+        )
 
 
-def _refuse_if_taken(folded: FoldedIssue) -> None:
-    live = [life for life in folded.sessions.lives.values() if not life.state.is_exit]
-    if not live:
-        return
-    life = live[0]
-    assert life.current is not None
-    who = life.current.event.actor.hex()[:8]
-    raise ConflictError(
-        f"task {folded.issue.task_id} has a live session: {life.session_id}"
-        f" ({life.state.state}, {life.state.engine}, actor {who})",
-        f"if it is dead: git session exit {life.session_id} --code -1 --reason crash-recovery",
-    )
+def _name_session(replay: Replay, folded: FoldedIssue, session_id: str) -> str:
+    """Gives the shortest name that a command takes for a session."""
+    try:
+        find_session(replay, session_id)
+    except AmbiguousError:
+        return f"{folded.issue.hex}/{session_id}"
+    return session_id

@@ -9,43 +9,99 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from git_session.errors import GitSessionError, RemoteError
+from git_session.errors import (
+    ConflictError,
+    DamagedLogError,
+    GitSessionError,
+    RemoteError,
+    UsageError,
+)
 from git_session.fold.rows import Row
 from git_session.store.objects import ObjectStore
-from git_session.store.remote import Git, PushOutcome, PushState
+from git_session.store.remote import Git, PushOutcome
+from git_session.store.remote import PushState as _State
 from git_session.wire import names
 
 _SHORTEST_CALL_S: Final = 1.0
+
+
+def find_deadline(timeout: float) -> float:
+    """Gives the monotonic time that `timeout` seconds from now will be. Raises UsageError."""
+    if not timeout > 0:
+        raise UsageError(f"{timeout:g} s is no time limit", "give it more than 0 seconds")
+    return time.monotonic() + timeout
+
+
+@dataclass(slots=True)
+class Due:
+    """Holds what one round of a sync has to do at one remote; events are counted.
+
+    `is_incoming`: the log here moves, also for the sake of what this remote holds.
+    """
+
+    relation: str = "none"
+    reads_the_same: bool = False
+    is_incoming: bool = False
+    events_in: int = 0
+    events_out: int = 0
 
 
 @dataclass(slots=True)
 class Remote:
     """Holds one remote while a sync runs: `name` as git takes it, `tracking` as its refs are named.
 
-    `head` is what its log was when last seen, `head_before` at the time before that; events are
-    counted; `error` says why it was given up, if it was.
+    `head` is what its log was when last seen, `head_before` what it was known to be before this
+    sync. `due` is the last round's; the counts are of what was done in all of them. `error` says
+    why the remote was given up, if it was; what is known of its log is taken in all the same.
     """
 
     name: str
     tracking: str
     head: str | None = None
     head_before: str | None = None
-    relation: str = "none"
-    reads_the_same: bool = False
+    due: Due = field(default_factory=Due)
     events_in: int = 0
     events_out: int = 0
-    attempts: int = 0
-    was_pushed: bool = False
     snapshots_in: int = 0
     snapshots_out: int = 0
+    attempts: int = 0
+    is_known: bool = False
+    was_sent: bool = False
+    was_received: bool = False
+    was_given_snapshots: bool = False
+    unanswered: str | None = None
+    """What was pushed last, while it is not known to be there."""
+    refusal: PushOutcome | None = None
     error: GitSessionError | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def ref(self, name: str) -> str:
         """Names the tracking ref of one of the remote's refs."""
         return names.tracking_ref(self.tracking, name)
+
+    def note_sent(self) -> None:
+        """Notes that the remote's log took what was due to it."""
+        self.was_sent = True
+        self.events_out += self.due.events_out
+        self.unanswered = self.refusal = None
+
+    def note_received(self) -> None:
+        """Notes that the log here took in what was due from the remote."""
+        self.was_received = True
+        self.events_in += self.due.events_in
+
+    def give_up(self, unsent: int) -> None:
+        """Notes that the time was up before the remote had `unsent` transitions, and more."""
+        what = f"{unsent} transition{'s' * (unsent != 1)}" if unsent else "news"
+        message = f"{self.name} kept moving until the time was up: {what} from here not yet there"
+        hint = "git session sync tries again; --timeout gives it longer"
+        if self.refusal is not None and self.refusal.words:
+            message = f"{message}\n{self.refusal.words}"
+            hint = self.refusal.hint or hint
+        self.error = ConflictError(message, hint)
 
     def row(self, unsent: int) -> Row:
         """Makes the row of a RemoteReport."""
@@ -65,10 +121,15 @@ class Remote:
     def _outcome(self) -> str:
         if self.error is not None:
             return "failed"
-        if self.relation == "diverged":
-            return "together" if self.reads_the_same and not self.was_pushed else "merged"
-        words = {"none": "empty", "same": "same", "missing": "received", "behind": "received"}
-        return words.get(self.relation, "sent")
+        if self.was_sent and self.was_received:
+            return "merged"
+        if self.was_sent or self.was_received:
+            # A merge that one side made alone is one all the same.
+            is_merge = self.due.relation == "diverged"
+            return "merged" if is_merge else "sent" if self.was_sent else "received"
+        if self.due.relation == "diverged" and self.due.reads_the_same:
+            return "together"
+        return "empty" if self.due.relation == "none" else "same"
 
 
 class Exchange:
@@ -79,73 +140,130 @@ class Exchange:
         self._git = git
         self._deadline = deadline
 
-    def fetch(self, remotes: Iterable[Remote]) -> None:
+    def fetch(self, remotes: Sequence[Remote]) -> None:
         """Fetches everything under `refs/grite` into the tracking refs; an error is noted."""
-        for remote in remotes:
+        for number, remote in enumerate(remotes):
             remote.attempts += 1
             ref = remote.ref(names.WAL_REF)
             try:
-                remote.head_before = self._store.read_ref(ref)
-                self._git.timeout_s = self._left()
+                if remote.attempts == 1:
+                    remote.head = remote.head_before = self._store.read_ref(ref)
+                before = remote.head
+                self._git.timeout_s = self._share_time(len(remotes) - number)
                 self._git.fetch(remote.name, [names.tracking_refspec(remote.tracking)], prune=True)
                 remote.head = self._store.read_ref(ref)
+                remote.is_known = True
+            except DamagedLogError as error:
+                path = self._store.common_dir / ref
+                remote.error = DamagedLogError(
+                    error.message, f"rm '{path}': it only remembers what {remote.name} held"
+                )
+                continue
             except GitSessionError as error:
                 remote.error = error
+                continue
+            self._look_for_unanswered(remote, before)
 
-    def push(self, remotes: Sequence[Remote], target: str) -> list[Remote]:
-        """Pushes a commit by its id to the remotes' logs, and the snapshots they lack.
+    def push(
+        self, remotes: Sequence[Remote], target: str | None, *, has_snapshots: bool = True
+    ) -> list[Remote]:
+        """Pushes a commit by its id to the logs it descends from, and the snapshots they lack.
 
-        Gives the remotes where somebody else was quicker; where the push was declined or
-        failed the remote's error says so.
+        Gives the remotes where somebody else was quicker; where the push was declined or failed
+        the remote's error says so.
         """
         refused = []
-        for remote in remotes:
-            wanted = {names.WAL_REF: target} if remote.head != target else {}
-            snapshots = self._missing_there(remote)
-            if not wanted and not snapshots:
-                continue
+        for number, remote in enumerate(remotes):
+            self._git.timeout_s = self._share_time(len(remotes) - number)
+            log = {names.WAL_REF: target} if target and self.is_behind(remote, target) else {}
+            snapshots = {}
+            if has_snapshots and not remote.was_given_snapshots:
+                snapshots, remote.was_given_snapshots = self._missing_there(remote), True
             try:
-                self._git.timeout_s = self._left()
-                outcomes = self._git.push(remote.name, wanted | snapshots)
+                is_done = self._push_to(remote, log, snapshots)
             except GitSessionError as error:
+                remote.unanswered = log.get(names.WAL_REF)
                 remote.error = error
                 continue
-            self._note_snapshots(remote, snapshots, outcomes)
-            if wanted and not self._note_log(remote, target, outcomes[names.WAL_REF]):
+            if not is_done:
                 refused.append(remote)
         return refused
+
+    def is_behind(self, remote: Remote, target: str | None) -> bool:
+        """Tells whether a remote lacks the target and its log could move there."""
+        if target is None or remote.head == target:
+            return False
+        return remote.head is None or self._store.is_ancestor(remote.head, target)
 
     def take_snapshots(self, remotes: Iterable[Remote]) -> None:
         """Creates the snapshot refs that a remote has and this clone lacks."""
         for remote in remotes:
-            mine = self._store.list_refs(names.SNAPSHOT_PREFIX)
-            for ref, commit in self._snapshots_of(remote).items():
-                if ref not in mine and self._store.advance_ref(
-                    ref, None, commit, "git session sync"
-                ):
-                    remote.snapshots_in += 1
+            try:
+                for ref, commit in self._missing_here(remote).items():
+                    self._store.commit_time(commit)  # whatever else it names is no snapshot
+                    if self._store.advance_ref(ref, None, commit, "git session sync"):
+                        remote.snapshots_in += 1
+            except GitSessionError as error:
+                remote.warnings.append(
+                    f"snapshots of {remote.name} were not taken in: {error.message}"
+                )
+
+    def count_snapshots(self, remote: Remote, *, is_in: bool, is_out: bool) -> None:
+        """Notes how many snapshots would come and go."""
+        remote.snapshots_in = len(self._missing_here(remote)) if is_in else 0
+        remote.snapshots_out = len(self._missing_there(remote)) if is_out else 0
+
+    def _push_to(self, remote: Remote, log: dict[str, str], snapshots: dict[str, str]) -> bool:
+        """Pushes to one remote; False when the log is worth another try."""
+        outcomes: dict[str, PushOutcome] = {}
+        if log:
+            outcomes = self._git.push(remote.name, log | snapshots)
+            if snapshots and outcomes[names.WAL_REF].state in (_State.DECLINED, _State.FAILED):
+                # It may be the snapshots that there is no room or no wish for.
+                outcomes |= self._git.push(remote.name, log)
+        elif snapshots:
+            try:
+                outcomes = self._git.push(remote.name, snapshots)
+            except GitSessionError as error:
+                remote.warnings.append(f"the snapshots were not sent: {error.message}")
+                return True
+        for ref, commit in snapshots.items():
+            self._note_snapshot(remote, commit, outcomes[ref])
+        return not log or self._note_log(remote, log[names.WAL_REF], outcomes[names.WAL_REF])
+
+    def _note_snapshot(self, remote: Remote, commit: str, outcome: PushOutcome) -> None:
+        if outcome.is_there:
+            self._track(remote, outcome.ref, commit)
+            remote.snapshots_out += 1
+        elif outcome.state is not _State.REFUSED:
+            # Nothing is lost by it: a snapshot can be made anew wherever the log is.
+            remote.warnings.append(f"{remote.name} did not take {outcome.ref}: {outcome.reason}")
 
     def _note_log(self, remote: Remote, target: str, outcome: PushOutcome) -> bool:
         """Notes what became of the pushed log; False when it is worth another try."""
         if outcome.is_there:
             self._track(remote, names.WAL_REF, target)
             remote.head = target
-            remote.was_pushed = True
+            remote.note_sent()
             return True
-        if outcome.state in (PushState.REFUSED, PushState.UNKNOWN):
+        if outcome.state in (_State.REFUSED, _State.UNKNOWN):
+            remote.unanswered = target
+            remote.refusal = outcome
             return False
-        message = f"{remote.name} did not take the log: {outcome.reason}"
-        said = f"\n{outcome.words}" if outcome.words else ""
-        remote.error = RemoteError(message + said, outcome.hint, outcome.words)
+        remote.error = _explain_refusal(
+            f"{remote.name} did not take the log: {outcome.reason}", outcome
+        )
         return True
 
-    def _note_snapshots(
-        self, remote: Remote, sent: dict[str, str], outcomes: dict[str, PushOutcome]
-    ) -> None:
-        for ref, commit in sent.items():
-            if outcomes[ref].is_there:
-                self._track(remote, ref, commit)
-                remote.snapshots_out += 1
+    def _look_for_unanswered(self, remote: Remote, before: str | None) -> None:
+        """Finds out whether a push landed whose answer was lost, under what came after it."""
+        pushed, refusal = remote.unanswered, remote.refusal
+        remote.unanswered = None
+        if pushed and remote.head and self._store.is_ancestor(pushed, remote.head):
+            remote.note_sent()
+        elif refusal and refusal.state is _State.UNKNOWN and remote.head == before:
+            # Nobody was quicker: the server fell over, and would again.
+            remote.error = _explain_refusal(f"{remote.name} broke off", refusal)
 
     def _track(self, remote: Remote, ref: str, commit: str) -> None:
         tracking = remote.ref(ref)
@@ -154,13 +272,16 @@ class Exchange:
         )
 
     def _missing_there(self, remote: Remote) -> dict[str, str]:
-        theirs = self._snapshots_of(remote)
-        mine = self._store.list_refs(names.SNAPSHOT_PREFIX)
-        return {
-            ref: commit
-            for ref, commit in mine.items()
-            if ref not in theirs and names.is_snapshot_ref(ref)
-        }
+        theirs, mine = self._snapshots_of(remote), self._snapshots_here()
+        return {ref: commit for ref, commit in mine.items() if ref not in theirs}
+
+    def _missing_here(self, remote: Remote) -> dict[str, str]:
+        theirs, mine = self._snapshots_of(remote), self._snapshots_here()
+        return {ref: commit for ref, commit in theirs.items() if ref not in mine}
+
+    def _snapshots_here(self) -> dict[str, str]:
+        found = self._store.list_refs(names.SNAPSHOT_PREFIX)
+        return {ref: commit for ref, commit in found.items() if names.is_snapshot_ref(ref)}
 
     def _snapshots_of(self, remote: Remote) -> dict[str, str]:
         prefix = remote.ref(names.SNAPSHOT_PREFIX)
@@ -170,5 +291,11 @@ class Exchange:
         }
         return {ref: commit for ref, commit in named.items() if names.is_snapshot_ref(ref)}
 
-    def _left(self) -> float:
-        return max(_SHORTEST_CALL_S, self._deadline - time.monotonic())
+    def _share_time(self, sharers: int) -> float:
+        # One remote that hangs has to leave something for the others.
+        return max(_SHORTEST_CALL_S, (self._deadline - time.monotonic()) / sharers)
+
+
+def _explain_refusal(message: str, outcome: PushOutcome) -> RemoteError:
+    said = f"\n{outcome.words}" if outcome.words else ""
+    return RemoteError(message + said, outcome.hint, outcome.words)

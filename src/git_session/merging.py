@@ -5,16 +5,28 @@ Writes objects at most: no ref moves here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise, takewhile
-from typing import Literal
+from itertools import takewhile
+from typing import Final, Literal
 
-from git_session.errors import GitSessionError
-from git_session.fold.merge import Head, gather_head, holds_the_same, is_transition, plan_merge
+from git_session.errors import DamagedLogError, GitSessionError, WireError
+from git_session.fold.merge import (
+    Head,
+    gather_head,
+    holds_all_of,
+    holds_the_same,
+    is_transition,
+    plan_merge,
+)
 from git_session.store.objects import ObjectStore
-from git_session.wire.commit import LogCommit
+from git_session.wire import names
+from git_session.wire.commit import LogCommit, parse_meta
 
 Relation = Literal["none", "new", "missing", "same", "ahead", "behind", "diverged"]
+
+_MISSING: Final = "missing or damaged"
+"""How the store's sentences end about what should be there and is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +34,23 @@ class Comparison:
     """Holds what one head (mine) has that the other lacks, and the other way round.
 
     `new` is a log that only I have, `missing` one that only the other has. Counts are events.
+    `lost` says what of either could not be read here, though it belongs to it.
     """
 
     relation: Relation
     mine: Head | None
     theirs: Head | None
+    lost: tuple[str, ...] = ()
 
     @property
     def outgoing(self) -> int:
         """Counts the events that only I have."""
-        return _lacking(self.mine, self.theirs)
+        return _count_lacking(self.mine, self.theirs)
 
     @property
     def incoming(self) -> int:
         """Counts the events that only the other has."""
-        return _lacking(self.theirs, self.mine)
+        return _count_lacking(self.theirs, self.mine)
 
     @property
     def reads_the_same(self) -> bool:
@@ -51,27 +65,38 @@ class Comparison:
 def compare_heads(store: ObjectStore, mine: str | None, theirs: str | None) -> Comparison:
     """Compares two heads (40 hex digits, None for no log).
 
-    Raises DamagedLogError when one of them cannot be read.
+    A head that descends from the other and yet lacks some of what it tells counts as diverged: a
+    plain git merge is such a one. Raises DamagedLogError when one cannot be read or is no log's.
     """
     if mine is None or theirs is None:
         relation: Relation = "none" if mine == theirs else "missing" if mine is None else "new"
         return Comparison(relation, _gather_whole(store, mine), _gather_whole(store, theirs))
     if mine == theirs:
         return Comparison("same", None, None)
-    ours, others = _gather_pair(store, mine, theirs)
-    if store.is_ancestor(theirs, mine):
-        relation = "ahead"
-    elif store.is_ancestor(mine, theirs):
-        relation = "behind"
-    else:
-        relation = "diverged"
-    return Comparison(relation, ours, others)
+    ours, others = _read_pair(store, mine, theirs)
+    relation = _relate_commits(store, ours, others)
+    if relation == "diverged" or _holds_what_it_should(relation, ours, others):
+        return _make_comparison(relation, ours, others)
+    # What looks lost may stand twice on one line, once below the meeting.
+    for line in (ours, others):
+        line.read_rest()
+    is_sound = _holds_what_it_should(relation, ours, others)
+    return _make_comparison(relation if is_sound else "diverged", ours, others)
 
 
 def write_merge(store: ObjectStore, comparison: Comparison) -> str:
-    """Writes the merge commit of two diverged heads and gives its id; no ref moves."""
+    """Writes the merge commit of two diverged heads and gives its id; no ref moves.
+
+    Raises DamagedLogError when something of them could not be read: everybody would miss it in
+    the merge, also those who have it.
+    """
     assert comparison.mine is not None
     assert comparison.theirs is not None
+    if comparison.lost:
+        raise DamagedLogError(
+            f"a part of the log is missing here: {comparison.lost[0]}",
+            "git fsck names what is missing; git fetch --refetch REMOTE brings it back",
+        )
     plan = plan_merge(comparison.mine, comparison.theirs)
     return store.write_commit(
         files=plan.files, parents=plan.parents, message=plan.message, time=plan.time
@@ -97,55 +122,138 @@ def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> i
     return count_transitions(mine)
 
 
-def _lacking(one: Head | None, other: Head | None) -> int:
+def _count_lacking(one: Head | None, other: Head | None) -> int:
     if one is None:
         return 0
     return len(one.events - other.events) if other else len(one.events)
 
 
+class _Line:
+    """Reads one head's commits, newest first, and knows where another head's line meets it."""
+
+    def __init__(self, store: ObjectStore, head: str) -> None:
+        self.commits: dict[str, LogCommit] = {}
+        self.meeting: str | None = None
+        self._faults: list[tuple[str, str]] = []
+        self._gathered: Head | None = None
+        self._source = store.read_commits(head, on_fault=self._note_fault)
+        first = self.read_next()
+        assert first is not None
+        self.tip = first
+        if first.meta is None and not first.chunks:
+            raise DamagedLogError(
+                f"commit {head} is no commit of a log: it holds neither meta.json nor events",
+                f"git log {head} shows what it is",
+            )
+
+    def read_next(self) -> LogCommit | None:
+        """Reads one commit more; None when there is none."""
+        commit = next(self._source, None)
+        if commit is not None:
+            self.commits[commit.oid] = commit
+        return commit
+
+    def read_rest(self) -> None:
+        """Reads all that is left, and forgets the meeting."""
+        self.meeting = self._gathered = None
+        while self.read_next() is not None:
+            pass
+
+    @property
+    def own(self) -> Iterator[LogCommit]:
+        """Gives the commits above the meeting."""
+        return takewhile(lambda commit: commit.oid != self.meeting, self.commits.values())
+
+    def gather(self) -> Head:
+        """Gathers the events above the meeting, once that is known."""
+        if self._gathered is None:
+            self._gathered = gather_head(self.tip, self.own)
+        return self._gathered
+
+    def list_lost(self) -> list[str]:
+        """Lists what could not be read above the meeting."""
+        own = {commit.oid for commit in self.own}
+        # Without a meeting a commit that cannot be read is where the line breaks off.
+        lost = [what for oid, what in self._faults if oid in own or self.meeting is None]
+        for commit in self.own:
+            lost += [
+                f"{path} of commit {commit.oid}" for path, data in commit.chunks if data is None
+            ]
+        return lost
+
+    def _note_fault(self, commit: str, path: str, what: str) -> None:
+        if what.endswith(_MISSING) and path != names.META_PATH:
+            self._faults.append((commit, f"{path or 'the tree'} of commit {commit}"))
+
+
+def _relate_commits(store: ObjectStore, ours: _Line, others: _Line) -> Relation:
+    """Tells how two commits are related by git's parents alone."""
+    mine, theirs = ours.tip.oid, others.tip.oid
+    if ours.meeting == theirs or store.is_ancestor(theirs, mine):
+        return "ahead"
+    if ours.meeting == mine or store.is_ancestor(mine, theirs):
+        return "behind"
+    return "diverged"
+
+
+def _holds_what_it_should(relation: Relation, ours: _Line, others: _Line) -> bool:
+    """Tells whether whoever reads the descendant misses nothing of the ancestor."""
+    later, earlier = (ours, others) if relation == "ahead" else (others, ours)
+    return holds_all_of(later.gather(), earlier.gather())
+
+
+def _make_comparison(relation: Relation, ours: _Line, others: _Line) -> Comparison:
+    lost = (*ours.list_lost(), *others.list_lost())
+    return Comparison(relation, ours.gather(), others.gather(), lost)
+
+
 def _gather_whole(store: ObjectStore, oid: str | None) -> Head | None:
     if oid is None:
         return None
-    commits = store.read_commits(oid)
-    tip = next(commits)
-    return gather_head(tip, chain([tip], commits))
+    line = _Line(store, oid)
+    line.read_rest()
+    return line.gather()
 
 
-def _gather_pair(store: ObjectStore, one: str, other: str) -> tuple[Head, Head]:
-    """Gathers each head's events down to the commit where their lines meet.
+def _read_pair(store: ObjectStore, one: str, other: str) -> tuple[_Line, _Line]:
+    """Reads both lines newest first, in step, down to the commit where they meet.
 
-    Below it both read the same, and no event stands on one line twice: appends are new and a
+    Below it both read the same, and no event stands on one line twice: appends are new, and a
     merge carries only what its first parent's line lacks. So this tells exactly what reading
     both to the end would, at the cost of what is new. Where `prev_wal` and the first parent
     differ there is no such line, and both are read to the end.
     """
-    ours, others, meeting = _read_until_meeting(store, one, other)
-    if not (_is_line(ours) and _is_line(others)):
-        ours, others, meeting = list(store.read_commits(one)), list(store.read_commits(other)), None
-    return (
-        gather_head(ours[0], takewhile(lambda commit: commit.oid != meeting, ours)),
-        gather_head(others[0], takewhile(lambda commit: commit.oid != meeting, others)),
-    )
+    ours, others = _Line(store, one), _Line(store, other)
+    meeting = _find_meeting(ours, others)
+    ours.meeting = others.meeting = meeting
+    if not all(_follows_first_parent(commit) for line in (ours, others) for commit in line.own):
+        ours.read_rest()
+        others.read_rest()
+    return ours, others
 
 
-def _read_until_meeting(
-    store: ObjectStore, one: str, other: str
-) -> tuple[list[LogCommit], list[LogCommit], str | None]:
-    """Reads both lines newest first, in step, until one comes to a commit the other has seen."""
-    found: tuple[dict[str, LogCommit], dict[str, LogCommit]] = ({}, {})
-    lines = (store.read_commits(one), store.read_commits(other))
-    going = {0, 1}
+def _find_meeting(ours: _Line, others: _Line) -> str | None:
+    """Reads on in both lines until one comes to a commit that the other has come to."""
+    going = [(ours, others), (others, ours)]
     while going:
-        for side in sorted(going):
-            commit = next(lines[side], None)
+        for pair in tuple(going):
+            line, opposite = pair
+            commit = line.read_next()
             if commit is None:
-                going.discard(side)
-                continue
-            found[side][commit.oid] = commit
-            if commit.oid in found[1 - side]:
-                return list(found[0].values()), list(found[1].values()), commit.oid
-    return list(found[0].values()), list(found[1].values()), None
+                going.remove(pair)
+            elif commit.oid in opposite.commits:
+                return commit.oid
+    return None
 
 
-def _is_line(commits: list[LogCommit]) -> bool:
-    return all(later.parents[:1] == (earlier.oid,) for later, earlier in pairwise(commits))
+def _follows_first_parent(commit: LogCommit) -> bool:
+    """Tells whether a commit's `prev_wal`, which grite follows, is its first parent or nothing."""
+    first = commit.parents[0] if commit.parents else None
+    # As grite writes it, the field is the last one: no other can end the object so.
+    ending = f'"{first}"' if first else "null"
+    if commit.meta is None or commit.meta.endswith(f'"prev_wal": {ending}\n}}'.encode()):
+        return True
+    try:
+        return parse_meta(commit.meta).prev_wal in (first, None)
+    except WireError:
+        return True

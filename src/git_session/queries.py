@@ -61,6 +61,19 @@ class LogQueries:
         """
         return cls(ObjectStore.open(Path(path)), actor_id=actor_id, clock=clock, environ=environ)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.save()
+
+    def save(self) -> None:
+        """Remembers in the index what was read, so that the next program need not read it again.
+
+        The index is an accelerator: nothing is lost without it.
+        """
+        self.reader.save()
+
     @property
     def common_dir(self) -> Path:
         """Gives the git directory that all worktrees of the repository share."""

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from git_session.errors import NotFoundError
 from git_session.fold.replay import Problem, Replay, SignatureJudge
+from git_session.fold.rows import Row, session_row, task_row
 from git_session.store.actors import read_public_keys
 from git_session.store.config import GriteConfig, read_config
+from git_session.store.index import IndexLostError, LogIndex
+from git_session.store.index_update import Change, IndexedIssue
 from git_session.store.objects import ObjectStore
 from git_session.wire import names
+from git_session.wire.commit import LogCommit
 from git_session.wire.event import Event
 
 
 class LogReader:
-    """Holds a repository's log as last read; `read` brings it up to the ref's head."""
+    """Holds a repository's log as last read; `read` brings it up to the ref's head.
+
+    The first read starts from the index, which `save` brings up to date.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.config: GriteConfig = read_config(store.common_dir)
         self._head: str | None = None
+        self._base: str | None = None
+        self._index: LogIndex | None = None
         self._replay = self._new_replay()
 
     def read(self) -> tuple[str | None, Replay]:
@@ -32,15 +43,15 @@ class LogReader:
         head = self.store.read_ref(names.WAL_REF)
         if head == self._head:
             return head, self._replay
-        if head is None or (self._head and not self.store.is_ancestor(self._head, head)):
+        if self._head is None and head is not None:
+            self._replay = self._remember(head)
+        elif head is None or not self.store.is_ancestor(self._head or "", head):
             # Somebody moved the ref back or aside: nothing that was read still counts.
             self._replay, self._head = self._new_replay(), None
-        if head is not None:
+        if head is not None and head not in self._replay:
             with _no_collection():
-                commits = self.store.read_commits(
-                    head, known=self._replay.commits, on_fault=self._note_fault
-                )
-                self._replay.add(commits)
+                base = self._head or self._base
+                self._replay.add(self._read_commits(head, self._replay), base)
         self._head = head
         return head, self._replay
 
@@ -65,6 +76,63 @@ class LogReader:
                 other.add(self.store.read_commits(head))
         return other
 
+    def save(self) -> None:
+        """Writes what was read to the index, so that the next program starts from there.
+
+        Another program may be quicker, or the index not be writable: then nothing happens. A log
+        of which something was missing is not remembered, for it may come.
+        """
+        replay, head = self._replay, self._head
+        if head is None or not replay.commits or any(map(_is_passing, replay.problems)):
+            return
+        index = self._index or self._open_index()
+        base = index.head
+        if replay.source is None and base is not None:
+            index.reset()
+            base = None
+        index.apply(_describe_change(replay, base, head))
+        self._index = None
+        index.close()
+        self._replay, self._head = self._new_replay(), None
+
+    def _remember(self, head: str) -> Replay:
+        """Starts a replay from the index, if that tells of this head or of one before it."""
+        index = self._open_index()
+        replay = self._new_replay()
+        known = index.head
+        if known is None or not (known == head or self.store.is_ancestor(known, head)):
+            return replay
+        self._base = known
+        replay.source = index
+        replay.lost = IndexLostError
+        replay.recall = lambda: self._read_commits(head, frozenset())
+        problems: list[Row] = replay.ask(lambda source: source.problems(), [])
+        for row in problems:
+            replay.report(Problem(**row))
+        return replay
+
+    def _open_index(self) -> LogIndex:
+        path = self.store.common_dir / names.SESSION_DIR / "index.db"
+        self._index = LogIndex.open(path, trust=self._trust())
+        return self._index
+
+    def _trust(self) -> str:
+        """Digests what decides which events count: the policy, and the keys it goes by."""
+        policy = self.config.verify_signatures
+        if policy == "off":
+            return policy
+        keys = sorted(read_public_keys(self.store.common_dir).items())
+        digest = hashlib.sha256(b"".join(actor + key for actor, key in keys))
+        return f"{policy} {digest.hexdigest()}"
+
+    def _read_commits(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
+        return self.store.read_commits(
+            head,
+            known=known,
+            on_fault=self._note_fault,
+            is_whole=self._head is None and self._replay.source is None,
+        )
+
     def _new_replay(self) -> Replay:
         policy = self.config.verify_signatures
         judge = None if policy == "off" else judge_signatures(self.store)
@@ -72,6 +140,30 @@ class LogReader:
 
     def _note_fault(self, commit: str, path: str, what: str) -> None:
         self._replay.report(Problem("missing_object", what, commit, path))
+
+
+def _is_passing(problem: Problem) -> bool:
+    """Tells whether a problem may be gone tomorrow: what is missing can still be fetched."""
+    return problem.code == "missing_object"
+
+
+def _describe_change(replay: Replay, base: str | None, head: str) -> Change:
+    """Describes to the index what was read since `base`."""
+    issues = []
+    for issue_id in replay.changed:
+        folded = replay.issue(issue_id)
+        if folded is not None:
+            lives = folded.sessions.lives.values()
+            sessions = [session_row(replay, folded, life, None) for life in lives]
+            task = task_row(folded) if folded.issue.is_created else None
+            issues.append(IndexedIssue(issue_id, task, sessions))
+    events = [
+        (event.issue_id, event.event_id, event.raw, replay.origin[event.event_id])
+        for event in replay.added.values()
+    ]
+    known = 0 if replay.source is None else len(replay.source.problems())
+    problems = [asdict(problem) for problem in replay.problems[known:]]
+    return Change(base, head, replay.commits, events, issues, problems)
 
 
 def judge_signatures(store: ObjectStore) -> SignatureJudge:

@@ -1,7 +1,8 @@
 """Writes a snapshot that `grite rebuild --from-snapshot` takes: how plain grite sees what arrived.
 
-Source: the grite store format, section "Snapshots". grite's rebuild fails on an unknown kind,
-on an issue without its creation and on a second one, so those events stay out and are said.
+Source: the grite store format, section "Snapshots". grite's rebuild sorts the events of an issue
+and fails where the first is not its creation, or another one is, and on an unknown kind: so those
+events stay out and are said.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from git_session.errors import NotFoundError
+from git_session.errors import ConflictError, NotFoundError
+from git_session.fold.replay import Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.wire import names
@@ -22,17 +24,21 @@ CHUNK_EVENTS: Final = 1000
 def write_snapshot_row(log: SessionLog) -> Row:
     """Writes a snapshot of the whole log and gives the row of a SnapshotReport.
 
-    Raises NotFoundError when there is no log.
+    Raises NotFoundError when there is no log, or nothing in it for grite.
     """
-    head, _ = log.reader.read()
+    head, replay = log.reader.read()
     if head is None:
         raise NotFoundError(
             "there is no log to take a snapshot of", "git session task add TITLE begins one"
         )
-    events, left_out = _choose(log)
+    events = _choose_events(replay)
+    if not events:
+        raise NotFoundError(
+            "the log holds nothing that grite could rebuild from", "git session fsck says why"
+        )
     parts, chunks = _format_chunks(events)
     while True:
-        created = _next_name(log)
+        created = _choose_name(log)
         description = {
             "schema_version": 1,
             "created_ts": created,
@@ -48,36 +54,49 @@ def write_snapshot_row(log: SessionLog) -> Row:
                 "ref": names.snapshot_ref(created),
                 "commit": commit,
                 "events": len(events),
-                "left_out": left_out,
+                "left_out": replay.event_count + _count_unread(replay) - len(events),
                 "chunks": len(chunks),
             }
 
 
-def _next_name(log: SessionLog) -> int:
-    """Gives the time to name a snapshot by: grite takes the newest name, whatever is in it."""
-    taken = [
-        ref for ref in log.store.list_refs(names.SNAPSHOT_PREFIX) if names.is_snapshot_ref(ref)
-    ]
-    newest = max((int(ref.rpartition("/")[2]) for ref in taken), default=0)
-    return max(log.clock(), newest + 1)
+def _choose_name(log: SessionLog) -> int:
+    """Chooses the time to name a snapshot by: grite takes the newest name, whatever is in it.
+
+    Raises ConflictError when a name is taken that nothing can come after.
+    """
+    found = log.store.list_refs(names.SNAPSHOT_PREFIX)
+    taken = {int(name): ref for ref in found if (name := ref.rpartition("/")[2]).isdecimal()}
+    newest = max(taken, default=0)
+    chosen = max(log.clock(), newest + 1)
+    if not names.is_snapshot_ref(names.snapshot_ref(chosen)):
+        raise ConflictError(
+            f"{taken[newest]} is named for so late a time that no snapshot can come after it",
+            f"git update-ref -d {taken[newest]} removes it, here and where it came from",
+        )
+    return chosen
 
 
-def _choose(log: SessionLog) -> tuple[list[Event], int]:
+def _choose_events(replay: Replay) -> list[Event]:
     """Chooses what grite can rebuild from, each issue's creation before its other events."""
-    replay = log.replay()
     creations: list[Event] = []
-    others: list[Event] = []
-    for folded in replay.issues():
-        mine = replay.events_of(folded.issue.issue_id)
-        if not folded.issue.is_created:
+    others: list[Event] = replay.context_events()
+    for issue_id in replay.issue_ids():
+        events = replay.events_of(issue_id)
+        created = [event for event in events if event.kind == ISSUE_CREATED]
+        if not created:
             continue
-        first = min((e for e in mine if e.kind == ISSUE_CREATED), key=lambda e: e.order)
+        first = min(created, key=lambda event: event.order)
         creations.append(first)
-        others.extend(event for event in mine if event.kind != ISSUE_CREATED)
-    others.extend(replay.context_events())
-    chosen = sorted(creations, key=lambda e: e.order) + sorted(others, key=lambda e: e.order)
-    unknown = sum(problem.code.startswith("unknown") for problem in replay.problems)
-    return chosen, replay.event_count + unknown - len(chosen)
+        others += [
+            event for event in events if event.kind != ISSUE_CREATED and event.order > first.order
+        ]
+    return [event for part in (creations, others) for event in sorted(part, key=lambda e: e.order)]
+
+
+def _count_unread(replay: Replay) -> int:
+    """Counts the events that reading the log has set aside."""
+    named = {problem.event_id for problem in replay.problems if problem.event_id}
+    return sum(replay.find_event(bytes.fromhex(event_id)) is None for event_id in named)
 
 
 def _format_chunks(events: list[Event]) -> tuple[dict[str, bytes], list[Row]]:

@@ -23,8 +23,7 @@ def measure_log(log: SessionLog) -> Row:
     transitions = log.transition_rows()
     per_session = Counter((row["grite_issue_id"], row["session_id"]) for row in transitions)
     days = Counter(_day(row["ts"]) for row in transitions)
-    loose, packed = _measure_objects(log, head)
-    commits = replay.commit_count
+    commits, loose, packed = _measure_objects(log, head)
     return {
         "head": head,
         "events": replay.event_count,
@@ -41,15 +40,18 @@ def measure_log(log: SessionLog) -> Row:
     }
 
 
-def _measure_objects(log: SessionLog, head: str | None) -> tuple[Row, Row]:
+def _measure_objects(log: SessionLog, head: str | None) -> tuple[int, Row, Row]:
+    """Counts the commits, and measures the objects that are files of their own or packed."""
+    commits = 0
     loose = {"objects": 0, "bytes": 0}
     packed = {"objects": 0, "bytes": 0}
     if head is not None:
-        for size, is_loose in list_objects(log.common_dir, head):
-            part = loose if is_loose else packed
+        for found in list_objects(log.common_dir, head):
+            part = loose if found.is_loose else packed
             part["objects"] += 1
-            part["bytes"] += size
-    return loose, packed
+            part["bytes"] += found.size
+            commits += found.is_commit
+    return commits, loose, packed
 
 
 def _project(commits: int, loose: Row, packed: Row) -> Row | None:

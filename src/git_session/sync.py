@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
-from git_session.errors import ConflictError, GitSessionError
-from git_session.exchange import Exchange, Remote
+from git_session.errors import ConflictError, ContendedError, DamagedLogError, GitSessionError
+from git_session.exchange import Due, Exchange, Remote, find_deadline
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.merging import Comparison, compare_heads, count_unsent, write_merge
@@ -26,6 +27,8 @@ Direction = Literal["both", "fetch", "push"]
 DEFAULT_TIMEOUT_S: Final = 120.0
 _PAUSE_S: Final = 0.03
 _LONGEST_PAUSE_S: Final = 2.0
+_LAST_TRIES: Final = 5
+"""How often the local head is tried to be moved once the time is up."""
 
 
 class Sync:
@@ -41,24 +44,27 @@ class Sync:
         timeout: float = DEFAULT_TIMEOUT_S,
         is_dry_run: bool = False,
     ) -> None:
-        self.store = store
         self.remotes = list(remotes)
-        self.direction = direction
-        self.is_dry_run = is_dry_run
-        self.deadline = time.monotonic() + timeout
-        self.exchange = Exchange(store, git, self.deadline)
-        self.merges = 0
+        self.error: GitSessionError | None = None
+        self._store = store
+        self._direction = direction
+        self._is_dry_run = is_dry_run
+        self._deadline = find_deadline(timeout)
+        self._exchange = Exchange(store, git, self._deadline)
+        self._compared: dict[tuple[str | None, str | None], Comparison] = {}
+        self._merges: list[str] = []
 
     def run(self) -> Row:
-        """Syncs and gives the row of a SyncReport; a remote's error stands in its report.
+        """Syncs and gives the row of a SyncReport.
 
-        On giving up after the time limit the last merge is kept as the local head.
+        A remote's error stands in that Remote, what went wrong here in `error`. On giving up after
+        the time limit the last merge is kept as the local head.
         """
-        with self.store.queue_for_sync():
+        with self._store.queue_for_sync():
             pending = list(self.remotes)
             pause = _PAUSE_S
             while pending := self._play_round(pending):
-                if time.monotonic() > self.deadline:
+                if time.monotonic() > self._deadline:
                     self._give_up(pending)
                     break
                 time.sleep(random.uniform(0, pause))
@@ -67,118 +73,189 @@ class Sync:
 
     def _play_round(self, pending: list[Remote]) -> list[Remote]:
         """Plays one round and gives the remotes that need another."""
-        self.exchange.fetch(pending)
-        local = self.store.read_ref(names.WAL_REF)
+        self._exchange.fetch(pending)
+        local = self._read_local()
         target = self._choose_target(local)
-        self._describe(local, target)
-        if self.is_dry_run:
+        self._note_due(local, target)
+        if self._is_dry_run:
+            self._note_what_would_be(target)
             return []
-        self.exchange.take_snapshots(self._good())
-        if self.direction == "push":
-            return self._push(local)
-        is_unlanded = target is not None and target not in {local, *(r.head for r in self._good())}
+        if self._direction != "push":
+            self._exchange.take_snapshots(self._good())
+        is_new = target is not None and target not in {local, *(r.head for r in self._known())}
         refused: list[Remote] = []
-        if self.direction == "both" and target is not None:
-            refused = self.exchange.push(self._behind(target), target)
-            has_landed = any(remote.head == target for remote in self._good())
-            if is_unlanded and not has_landed and refused:
+        if self._direction != "fetch":
+            refused = self._exchange.push(self._good(), target)
+            if is_new and refused and not any(r.head == target for r in self._good()):
                 # Somebody was quicker: the merge is thrown away and made anew from their head.
                 return refused
-        if target != local:
-            if not self._move(local, target):
-                return self._good()
-            self.merges += is_unlanded
-        return refused
+        # Where the log here has moved meanwhile, the next round brings both together.
+        return refused if self._move(local, target) else self._good()
+
+    def _read_local(self) -> str | None:
+        """Reads the local head. Raises DamagedLogError when it is no commit."""
+        local = self._store.read_ref(names.WAL_REF)
+        if local is not None:
+            self._store.commit_time(local)
+        return local
 
     def _choose_target(self, local: str | None) -> str | None:
-        """Finds or writes the head that holds everything: mine, theirs, or a merge."""
+        """Finds or writes the head that holds everything: mine, theirs, or a merge.
+
+        The heads are gone through again until nothing changes, for one that reads like mine may be
+        let be at first and lack what another one brings.
+        """
         target = local
-        if self.direction == "push":
+        self._compared.clear()
+        if self._direction == "push":
             return target
-        for head in sorted({remote.head for remote in self._good() if remote.head}):
-            comparison = compare_heads(self.store, target, head)
-            if comparison.relation in ("missing", "behind"):
-                target = head
-            elif comparison.relation == "diverged" and self._may_merge(comparison, head):
-                target = write_merge(self.store, comparison)
+        while True:
+            before = target
+            for remote in sorted(self._known(), key=lambda remote: remote.head or ""):
+                try:
+                    target = self._join(target, remote)
+                except DamagedLogError as error:
+                    _leave_out(remote, error)
+            if target == before:
+                return target
+
+    def _join(self, target: str | None, remote: Remote) -> str | None:
+        comparison = self._compare(target, remote.head)
+        if comparison.relation in ("missing", "behind"):
+            return remote.head
+        if comparison.relation == "diverged" and self._may_merge(comparison, remote.head):
+            self._merges.append(write_merge(self._store, comparison))
+            return self._merges[-1]
         return target
 
-    def _may_merge(self, comparison: Comparison, head: str) -> bool:
+    def _may_merge(self, comparison: Comparison, head: str | None) -> bool:
         """Tells whether it is this clone that merges heads which read the same.
 
         Without the rule three clones on two remotes merge for ever: only the clone with the
-        smaller id does, or one whose remote stood still since its last fetch.
+        smaller id does, or one whose remote stood still since its last sync.
         """
         if not comparison.reads_the_same:
             return True
         assert comparison.mine is not None
+        assert head is not None
         return comparison.mine.oid < head or any(
-            remote.head == head and remote.head_before == head for remote in self._good()
+            remote.head == head and remote.head_before == head for remote in self._known()
         )
 
-    def _describe(self, local: str | None, target: str | None) -> None:
-        for remote in self._good():
-            mine = compare_heads(self.store, local, remote.head)
-            remote.relation = mine.relation
-            remote.reads_the_same = mine.reads_the_same
-            remote.events_in = 0 if self.direction == "push" else mine.incoming
-            sent = mine if target == local else compare_heads(self.store, target, remote.head)
-            remote.events_out = 0 if self.direction == "fetch" else sent.outgoing
-
-    def _behind(self, target: str) -> list[Remote]:
-        """Lists the remotes that lack the target; those that read the same are let be."""
-        found = []
-        for remote in self._good():
-            is_left_alone = remote.relation == "diverged" and not self._holds(target, remote.head)
-            if remote.head != target and not is_left_alone:
-                found.append(remote)
+    def _compare(self, mine: str | None, theirs: str | None) -> Comparison:
+        """Compares two heads, once a round."""
+        found = self._compared.get((mine, theirs))
+        if found is None:
+            found = self._compared[mine, theirs] = compare_heads(self._store, mine, theirs)
         return found
 
-    def _holds(self, target: str, head: str | None) -> bool:
-        return head is None or self.store.is_ancestor(head, target)
-
-    def _push(self, local: str | None) -> list[Remote]:
-        if local is None:
-            return []
-        for remote in self._good():
-            if remote.relation == "diverged" and not remote.reads_the_same:
+    def _note_due(self, local: str | None, target: str | None) -> None:
+        """Notes for each remote what the way to the target means to it."""
+        is_alone = len({remote.head for remote in self._known()}) == 1
+        for remote in self._known():
+            try:
+                mine = self._compare(local, remote.head)
+                # With one remote, what the target has and it lacks is what I have and it lacks.
+                sent = mine if is_alone else self._compare(target, remote.head)
+            except DamagedLogError as error:
+                _leave_out(remote, error)
+                continue
+            is_news = mine.relation in ("missing", "behind", "diverged")
+            is_incoming = is_news and local != target and self._leads(target, remote.head)
+            is_outgoing = self._direction != "fetch" and self._exchange.is_behind(remote, target)
+            remote.due = Due(
+                mine.relation,
+                reads_the_same=mine.reads_the_same,
+                is_incoming=is_incoming,
+                events_in=mine.incoming if is_incoming else 0,
+                events_out=sent.outgoing if is_outgoing else 0,
+            )
+            if (
+                self._direction == "push"
+                and mine.relation == "diverged"
+                and not mine.reads_the_same
+            ):
                 remote.error = ConflictError(
-                    f"{remote.name} holds events that are not here",
+                    f"the logs here and at {remote.name} have diverged",
                     f"git session sync {remote.name} brings both together",
                 )
-        ahead = [remote for remote in self._good() if remote.relation in ("new", "ahead")]
-        return self.exchange.push(ahead, local)
+
+    def _leads(self, later: str | None, earlier: str | None) -> bool:
+        """Tells whether git's parents lead from one head to another."""
+        return None not in (later, earlier) and self._store.is_ancestor(earlier or "", later or "")
+
+    def _note_what_would_be(self, target: str | None) -> None:
+        is_in, is_out = self._direction != "push", self._direction != "fetch"
+        for remote in self._good():
+            if is_out and self._exchange.is_behind(remote, target):
+                remote.note_sent()
+            if remote.due.is_incoming:
+                remote.note_received()
+            self._exchange.count_snapshots(remote, is_in=is_in, is_out=is_out)
 
     def _move(self, local: str | None, target: str | None) -> bool:
-        if target is None:
+        """Moves the local head; False when it is not where it was."""
+        if target is None or target == local:
             return True
-        return self.store.advance_ref(names.WAL_REF, local, target, "git session sync")
+        if not self._store.advance_ref(names.WAL_REF, local, target, "git session sync"):
+            return False
+        for remote in self._known():
+            if remote.due.is_incoming:
+                remote.note_received()
+        return True
 
     def _give_up(self, pending: Sequence[Remote]) -> None:
-        local = self.store.read_ref(names.WAL_REF)
-        target = self._choose_target(local)
-        if target != local and self._move(local, target):
-            self.merges += 1
+        """Keeps what came in, if there was no way to bring out what is here."""
+        for _ in range(_LAST_TRIES):
+            local = self._read_local()
+            target = self._choose_target(local)
+            self._note_due(local, target)
+            if self._move(local, target):
+                break
+        else:
+            self.error = _explain_standstill(self._store.held_lock(names.WAL_REF))
         for remote in pending:
-            if remote.error is None:
-                remote.error = ConflictError(
-                    f"{remote.name} kept moving until the time was up",
-                    "the events are here and not there yet: git session sync",
-                )
+            if remote.error is None and self._exchange.is_behind(remote, target):
+                remote.give_up(count_unsent(self._store, target, remote.head))
+
+    def _known(self) -> list[Remote]:
+        """Lists the remotes whose logs were seen in this sync, and can be read."""
+        return [remote for remote in self.remotes if remote.is_known]
 
     def _good(self) -> list[Remote]:
+        """Lists the remotes that have not failed."""
         return [remote for remote in self.remotes if remote.error is None]
 
     def _report(self) -> Row:
-        head = self.store.read_ref(names.WAL_REF)
+        head = self._store.read_ref(names.WAL_REF)
+        kept = [head, *(remote.head for remote in self.remotes)]
         return {
             "head": head,
-            "merges": self.merges,
-            "is_dry_run": self.is_dry_run,
+            "merges": sum(
+                any(self._leads(one, merge) for one in kept) for merge in set(self._merges)
+            ),
+            "is_dry_run": self._is_dry_run,
             "remotes": [
-                remote.row(count_unsent(self.store, head, remote.head)) for remote in self.remotes
+                remote.row(count_unsent(self._store, head, remote.head)) for remote in self.remotes
             ],
         }
+
+
+def _leave_out(remote: Remote, error: DamagedLogError) -> None:
+    message = f"the log of {remote.name} cannot be used: {error.message}"
+    remote.error = DamagedLogError(message, error.hint)
+    remote.is_known = False
+
+
+def _explain_standstill(lock: Path | None) -> ContendedError:
+    if lock is None:
+        return ContendedError(
+            f"other programs kept moving {names.WAL_REF} until the time was up", "try again"
+        )
+    return ContendedError(
+        f"{names.WAL_REF} stayed locked by {lock} until the time was up",
+        f"if no git program is running, remove that file: rm '{lock}'",
+    )
 
 
 def open_git(
@@ -194,7 +271,8 @@ def choose_remotes(git: Git, given: Sequence[str]) -> list[Remote]:
 
     Raises NotFoundError when there is none.
     """
-    return [Remote(name, tracking_name(name)) for name in given or git.default_remotes()]
+    wanted = dict.fromkeys(given) or git.default_remotes()
+    return [Remote(name, tracking_name(name)) for name in wanted]
 
 
 def sync_log(
@@ -205,14 +283,21 @@ def sync_log(
     timeout: float = DEFAULT_TIMEOUT_S,
     is_dry_run: bool = False,
     git: Git | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> tuple[Row, GitSessionError | None]:
-    """Syncs with the remotes; gives the row of a SyncReport and the first remote's failure, if any.
+    """Syncs with the remotes; gives the row of a SyncReport and the first failure, if any.
 
-    The remotes that can be reached are synced whatever is wrong with the others. `timeout` is in
-    seconds, for all of it. Raises NotFoundError when there is no remote.
+    The remotes that can be reached are synced whatever is wrong with the others, and further
+    failures go to `on_warning`. `timeout` is in seconds, for all of it. Raises NotFoundError when
+    there is no remote.
     """
     git = git or open_git(log)
     chosen = choose_remotes(git, remotes)
     play = Sync(log.store, git, chosen, direction=direction, timeout=timeout, is_dry_run=is_dry_run)
     row = play.run()
-    return row, next((remote.error for remote in chosen if remote.error is not None), None)
+    errors = [error for error in (*(r.error for r in chosen), play.error) if error is not None]
+    if on_warning is not None:
+        warnings = [warning for remote in chosen for warning in remote.warnings]
+        for warning in [*warnings, *(error.message for error in errors[1:])]:
+            on_warning(warning)
+    return row, errors[0] if errors else None

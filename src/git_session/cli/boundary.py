@@ -6,6 +6,7 @@ environment; 130 is Ctrl-C and 141 a reader that went away, as with git.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -47,6 +48,8 @@ def run_command_line(args: Sequence[str]) -> int:
         hint = "this is a bug of git-session; run it again with --debug to see where"
         message = f"internal error: {type(error).__name__}: {error}"
         return _tell(args, settings, GitSessionError(message, hint), "internal", 1)
+    finally:
+        _save_logs()
 
 
 def _run(args: Sequence[str], settings: Settings) -> int:
@@ -59,6 +62,13 @@ def _run(args: Sequence[str], settings: Settings) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _save_logs() -> None:
+    """Lets the commands that opened a log remember what they read; others load nothing for it."""
+    opening = sys.modules.get("git_session.cli.opening")
+    if opening is not None:
+        opening.save_logs()
 
 
 def _tell_usage(args: Sequence[str], settings: Settings, error: click.ClickException) -> int:

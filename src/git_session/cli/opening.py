@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from git_session.cli.streams import say, say_warning
-from git_session.errors import NotARepositoryError
+from git_session.errors import GitSessionError, NotARepositoryError
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
 
 _MOST_WARNINGS: Final = 3
+
+_opened: list[SessionLog] = []
 
 
 def open_log() -> SessionLog:
@@ -21,7 +24,16 @@ def open_log() -> SessionLog:
     """
     from git_session.log import SessionLog
 
-    return SessionLog.open(find_here())
+    log = SessionLog.open(find_here())
+    _opened.append(log)
+    return log
+
+
+def save_logs() -> None:
+    """Remembers in the index what the command read, once its answer is out."""
+    while _opened:
+        with suppress(GitSessionError):
+            _opened.pop().save()
 
 
 def find_here() -> Path:

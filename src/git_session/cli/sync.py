@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from git_session.cli.opening import open_log, say_problems
+from git_session.cli.opening import open_log
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
-from git_session.cli.streams import is_terminal
+from git_session.cli.streams import is_terminal, say_warning
 from git_session.errors import UsageError
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -56,14 +56,13 @@ def sync_command(
     Without REMOTE: every `session.remote` of git's configuration, else the upstream's remote, else
     origin. What both sides have recorded is merged; nothing is forced and nothing is lost.
     """
-    from git_session.sync import open_git, sync_log
-
     if is_fetch and is_push:
         raise UsageError("--fetch and --push exclude each other", "git session sync does both")
+    from git_session.autosync import forget_failure, play_background
+    from git_session.sync import open_git, sync_log
+
     log = open_log()
     if is_background:
-        from git_session.autosync import play_background
-
         play_background(log)
         return
     row, error = sync_log(
@@ -73,35 +72,42 @@ def sync_command(
         timeout=timeout,
         is_dry_run=is_dry_run,
         git=open_git(log, may_ask=True, on_progress=_show_progress if _has_people() else None),
+        on_warning=say_warning,
     )
-    say_problems(log)
-    if error is None and settings.is_json:
-        print_data(row)
-    elif not settings.is_json:
+    if not settings.is_json:
+        nothing = "nothing to send" if is_push else "nothing to take in" if is_fetch else None
         for report in row["remotes"]:
             if report["error"] is None:
-                print_line(describe_remote(report, is_dry_run=is_dry_run))
+                print_line(describe_remote(report, nothing, is_dry_run=is_dry_run))
     if error is not None:
         raise error
+    if not (remotes or is_fetch or is_push or is_dry_run):
+        forget_failure(log)
+    if settings.is_json:
+        print_data(row)
 
 
-def describe_remote(report: dict[str, Any], *, is_dry_run: bool = False) -> str:
-    """Forms one remote's line: what happened, and how many events came and went."""
+def describe_remote(
+    report: dict[str, Any], nothing: str | None = None, *, is_dry_run: bool = False
+) -> str:
+    """Forms one remote's line: what happened, and how many events came and went.
+
+    `nothing` is what is said where one direction was asked for and had nothing to do.
+    """
     words = {
         "empty": "no log on either side",
-        "same": "already together",
+        "same": nothing or "already together",
         "together": "already together: both sides read the same",
         "sent": "sent",
         "received": "received",
         "merged": "merged",
     }
     parts = [words[report["outcome"]]]
-    for count, word in ((report["events_in"], "in"), (report["events_out"], "out")):
-        if count:
-            parts.append(f"{count} event{'s' * (count != 1)} {word}")
-    for count, word in ((report["snapshots_in"], "in"), (report["snapshots_out"], "out")):
-        if count:
-            parts.append(f"{count} snapshot{'s' * (count != 1)} {word}")
+    for noun, key in (("event", "events"), ("snapshot", "snapshots")):
+        for way in ("in", "out"):
+            count = report[f"{key}_{way}"]
+            if count:
+                parts.append(f"{count} {noun}{'s' * (count != 1)} {way}")
     would = " (nothing was done: --dry-run)" if is_dry_run else ""
     return f"{report['remote']}: {', '.join(parts)}{would}"
 

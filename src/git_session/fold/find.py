@@ -58,24 +58,20 @@ def find_session(replay: Replay, ref: str) -> Found:
 
 def task_refs(replay: Replay) -> list[tuple[bytes, str, str]]:
     """Lists the issues that were created: issue id, task id and title."""
-    refs = [
-        (folded.issue.issue_id, folded.issue.task_id, folded.issue.title)
-        for folded in changed_issues(replay)
-        if folded.issue.is_created
-    ]
-    remembered = replay.source.task_refs() if replay.source else []
-    return refs + [found for found in remembered if found[0] not in replay.changed]
+    remembered: list[tuple[bytes, str, str]] = replay.ask(lambda source: source.task_refs(), [])
+    refs = [found for found in remembered if found[0] not in replay.changed]
+    created = (folded.issue for folded in changed_issues(replay) if folded.issue.is_created)
+    refs.extend((issue.issue_id, issue.task_id, issue.title) for issue in created)
+    return refs
 
 
 def session_refs(replay: Replay) -> list[tuple[bytes, str]]:
     """Lists the sessions: issue id and session id."""
-    refs = [
-        (folded.issue.issue_id, session_id)
-        for folded in changed_issues(replay)
-        for session_id in folded.sessions.lives
-    ]
-    remembered = replay.source.session_refs() if replay.source else []
-    return refs + [found for found in remembered if found[0] not in replay.changed]
+    remembered: list[tuple[bytes, str]] = replay.ask(lambda source: source.session_refs(), [])
+    refs = [found for found in remembered if found[0] not in replay.changed]
+    for folded in changed_issues(replay):
+        refs.extend((folded.issue.issue_id, name) for name in folded.sessions.lives)
+    return refs
 
 
 def _state_of(replay: Replay, ref: tuple[bytes, str]) -> str:

@@ -7,8 +7,10 @@ a merge carries what it does not understand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from git_session.errors import WireError
 from git_session.wire import names
@@ -17,22 +19,23 @@ from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
 from git_session.wire.commit import LogCommit, Meta, format_meta, parse_meta
 from git_session.wire.event import COMMENT_ADDED, decode_event, decode_sound_event
 
-_NO_ACTOR = "0" * 32
+_NO_ACTOR: Final = "0" * 32
+_CHUNK_PATH: Final = re.compile(r"events/[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9a-f]{64}\.bin")
 
 
 @dataclass(slots=True)
 class Head:
     """Holds everything that reading one head finds; `time` is in seconds since the epoch.
 
-    `newer` maps the path of each chunk that does not decode, but is what its name says, to its
-    bytes: a newer format, which a merge carries whole.
+    `newer` holds the chunks that do not decode but are what their names say: a newer format, which
+    a merge carries whole. It maps the hash of each to the path to carry it under and its bytes.
     """
 
     oid: str
     time: int = 0
     actor_id: str = _NO_ACTOR
     events: set[bytes] = field(default_factory=set)
-    newer: dict[str, bytes] = field(default_factory=dict)
+    newer: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,18 @@ def gather_head(tip: LogCommit, commits: Iterable[LogCommit]) -> Head:
             try:
                 head.events.update(split_chunk(data))
             except WireError:
-                if path.rpartition("/")[2] == f"{hash_chunk(data)}.bin":
-                    head.newer[path] = data
+                _gather_newer(head, path, data)
     return head
+
+
+def holds_all_of(one: Head, other: Head) -> bool:
+    """Tells whether whoever reads `one` misses nothing that reading `other` finds."""
+    return other.events <= one.events and other.newer.keys() <= one.newer.keys()
 
 
 def holds_the_same(one: Head, other: Head) -> bool:
     """Tells whether two heads read as the same, whatever their ids."""
-    return one.events == other.events and one.newer == other.newer
+    return one.events == other.events and one.newer.keys() == other.newer.keys()
 
 
 def plan_merge(one: Head, other: Head) -> MergePlan:
@@ -82,7 +89,7 @@ def plan_merge(one: Head, other: Head) -> MergePlan:
     files = {
         names.META_PATH: format_meta(meta),
         names.chunk_path(first_ts, chunk_hash): chunk,
-        **{path: data for path, data in second.newer.items() if path not in first.newer},
+        **dict(second.newer[name] for name in second.newer.keys() - first.newer.keys()),
     }
     return MergePlan(
         files=files,
@@ -99,6 +106,17 @@ def is_transition(raw: bytes) -> bool:
     if event is None or event.kind != COMMENT_ADDED or event.payload is None:
         return False
     return split_comment(event.payload[0]) is not None
+
+
+def _gather_newer(head: Head, path: str, data: bytes) -> None:
+    chunk_hash = hash_chunk(data)
+    if path.rpartition("/")[2] != f"{chunk_hash}.bin":
+        return
+    # Two paths that were made up could not stand in one tree: a file where a folder should be.
+    carried = path if _CHUNK_PATH.fullmatch(path) else names.chunk_path(None, chunk_hash)
+    known = head.newer.get(chunk_hash)
+    if known is None or carried < known[0]:
+        head.newer[chunk_hash] = (carried, data)
 
 
 def _order(one: Head, other: Head) -> tuple[Head, Head]:

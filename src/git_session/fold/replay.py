@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from git_session.errors import WireError
 from git_session.fold.issues import Issue, fold_issue, is_issue_event
@@ -18,6 +18,8 @@ from git_session.wire import event as kinds
 from git_session.wire.chunk import decode_chunk
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import Event, decode_event, decode_sound_event
+
+T = TypeVar("T")
 
 SignatureJudge = Callable[[Event], bool | None]
 """Tells whether an event's signature is right; None without a signature or a known key."""
@@ -59,27 +61,39 @@ class Replay:
 
     `origin` maps an event id to the oldest commit of the line that holds the event. With a
     `source` everything up to its head counts as read, and an issue's events are fetched from it
-    when the issue is asked for; `changed` are the issues that got new events since.
+    when the issue is asked for; `changed` are the issues that got new events since. Should the
+    source raise `lost`, everything is read anew from what `recall` gives.
     """
 
     judge: SignatureJudge | None = None
     requires_signature: bool = False
     source: Source | None = None
+    recall: Callable[[], Iterable[LogCommit]] | None = None
+    lost: type[Exception] = LookupError
     events: dict[bytes, list[Event]] = field(default_factory=dict)
     origin: dict[bytes, str] = field(default_factory=dict)
     commits: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     changed: set[bytes] = field(default_factory=set)
     added: dict[bytes, Event] = field(default_factory=dict)
+    new_count: int = 0
     _seen: dict[bytes, Event] = field(default_factory=dict)
     _folded: dict[bytes, FoldedIssue] = field(default_factory=dict)
     _fetched: set[bytes] = field(default_factory=set)
+    _again: dict[bytes, str] = field(default_factory=dict)
 
-    def add(self, commits: Iterable[LogCommit]) -> None:
-        """Takes in commits, newest first, that were not taken in before."""
+    def add(self, commits: Iterable[LogCommit], base: str | None = None) -> None:
+        """Takes in commits, newest first, that were not taken in before.
+
+        `base` is the head up to which everything was known. Where the line does not lead through
+        it any more, its own events now stand in a merge, as they would if all were read anew.
+        """
         fresh: set[bytes] = set()
+        self._again.clear()
+        is_through_base = base is None
         for commit in commits:
             self.commits[commit.oid] = commit.time
+            is_through_base = is_through_base or base in commit.parents[:1]
             for path, data in commit.chunks:
                 if data is None:
                     self._report("missing_object", f"{path} is missing", commit, path)
@@ -93,6 +107,8 @@ class Replay:
                     self._report("event", message, commit, path)
                 for event in found:
                     self._take(event, commit, path, fresh)
+        if not is_through_base:
+            self._change_lines()
 
     def report(self, problem: Problem) -> None:
         """Notes a problem that the store met while reading."""
@@ -100,7 +116,20 @@ class Replay:
 
     def __contains__(self, oid: object) -> bool:
         """Tells whether a commit was read already, here or by the source."""
-        return oid in self.commits or (self.source is not None and oid in self.source)
+        return oid in self.commits or self.ask(lambda source: oid in source, nothing=False)
+
+    def ask(self, question: Callable[[Source], T], nothing: T) -> T:
+        """Asks the source; without one, or when it is lost, the answer is `nothing`.
+
+        After a loss every issue counts as changed, so ask first and then look at what changed.
+        """
+        if self.source is None:
+            return nothing
+        try:
+            return question(self.source)
+        except self.lost:
+            self._recover()
+            return nothing
 
     def issue(self, issue_id: bytes) -> FoldedIssue | None:
         """Folds one issue; None when the log holds no event of it."""
@@ -119,7 +148,7 @@ class Replay:
 
     def issue_ids(self) -> list[bytes]:
         """Lists the issues that there are events of, and the ids that context events use."""
-        remembered = self.source.issue_ids() if self.source else []
+        remembered: list[bytes] = self.ask(lambda source: source.issue_ids(), [])
         return list(dict.fromkeys([*remembered, *self.events]))
 
     def events_of(self, issue_id: bytes) -> list[Event]:
@@ -138,16 +167,19 @@ class Replay:
         return [event for event in self._seen.values() if not is_issue_event(event)]
 
     @property
-    def commit_count(self) -> int:
-        """Counts the commits that were read."""
-        return len(self.commits) + (self.source.commit_count() if self.source else 0)
-
-    @property
     def event_count(self) -> int:
         """Counts the good events, context events included."""
-        if self.source is None:
-            return len(self._seen)
-        return self.source.event_count() + len(self.added)
+        remembered = self.ask(lambda source: source.event_count(), 0)
+        return remembered + self.new_count
+
+    def _change_lines(self) -> None:
+        """Makes the answers those of the new line, on which commits of the old one do not stand."""
+        if self.problems and self.source is not None:
+            self._recover()  # they name commits, and the merge may have carried what they are about
+            return
+        for event_id, oid in self._again.items():
+            self.origin[event_id] = oid
+            self._note_change(self._seen[event_id])
 
     def _take(self, event: Event, commit: LogCommit, path: str, fresh: set[bytes]) -> None:
         if event.fault:
@@ -167,6 +199,8 @@ class Replay:
             self._weigh(event, other, commit, path, fresh)
         elif event.event_id in fresh:
             self.origin[event.event_id] = commit.oid
+        else:
+            self._again[event.event_id] = commit.oid
 
     def _weigh(
         self, event: Event, other: Event | None, commit: LogCommit, path: str, fresh: set[bytes]
@@ -193,6 +227,7 @@ class Replay:
         self._seen[event.event_id] = event
         self.origin[event.event_id] = oid
         self.events.setdefault(event.issue_id, []).append(event)
+        self.new_count += 1
         self._note_change(event)
 
     def _replace(self, old: Event, new: Event) -> None:
@@ -211,14 +246,26 @@ class Replay:
         if self.source is None or issue_id in self._fetched:
             return
         self._fetched.add(issue_id)
-        found = []
-        for raw, oid in self.source.events_of(issue_id):
-            event = decode_sound_event(raw) or decode_event(raw)
-            found.append(event)
+        found: list[tuple[bytes, str]] = self.ask(lambda source: source.events_of(issue_id), [])
+        for raw, oid in found:
+            event = decode_sound_event(raw) or _decode_remembered(raw)
+            if event is None:
+                self._recover()
+                return
             self._seen[event.event_id] = event
             self.origin[event.event_id] = oid
-        if found:
-            self.events[issue_id] = found
+            self.events.setdefault(issue_id, []).append(event)
+
+    def _recover(self) -> None:
+        """Reads everything anew, without the source."""
+        self.source = None
+        for part in (self.events, self.origin, self.commits, self.added, self._seen, self._folded):
+            part.clear()
+        self.changed.clear()
+        self.problems.clear()
+        self.new_count = 0
+        if self.recall is not None:
+            self.add(self.recall())
 
     def _report(
         self, code: str, message: str, commit: LogCommit, path: str, event: Event | None = None
@@ -233,7 +280,15 @@ def changed_issues(replay: Replay) -> Iterator[FoldedIssue]:
     if replay.source is None:
         yield from replay.issues()
         return
-    for issue_id in replay.changed:
+    for issue_id in sorted(replay.changed):
         folded = replay.issue(issue_id)
         if folded is not None:
             yield folded
+
+
+def _decode_remembered(raw: bytes) -> Event | None:
+    try:
+        event = decode_event(raw)
+    except WireError:
+        return None
+    return None if event.fault else event

@@ -34,21 +34,21 @@ STATE_FIELDS: Final = (
 
 def all_session_rows(replay: Replay, now: int) -> list[Row]:
     """Makes the rows of all sessions; those of issues that did not change come as remembered."""
-    rows = [
-        session_row(replay, folded, life, now)
-        for folded in changed_issues(replay)
-        for life in folded.sessions.lives.values()
-    ]
-    for row in _unchanged(replay, replay.source.session_rows() if replay.source else []):
+    remembered: list[Row] = replay.ask(lambda source: source.session_rows(), [])
+    rows = _unchanged(replay, remembered)
+    for row in rows:
         row["heartbeat_age_ms"] = heartbeat_age(row, now)
-        rows.append(row)
+    for folded in changed_issues(replay):
+        lives = folded.sessions.lives.values()
+        rows.extend(session_row(replay, folded, life, now) for life in lives)
     return rows
 
 
 def all_task_rows(replay: Replay) -> list[Row]:
     """Makes the rows of all issues that were created; unchanged ones come as remembered."""
-    rows = [task_row(folded) for folded in changed_issues(replay) if folded.issue.is_created]
-    return rows + _unchanged(replay, replay.source.task_rows() if replay.source else [])
+    remembered: list[Row] = replay.ask(lambda source: source.task_rows(), [])
+    rows = _unchanged(replay, remembered)
+    return rows + [task_row(folded) for folded in changed_issues(replay) if folded.issue.is_created]
 
 
 def heartbeat_age(row: Row, now: int) -> int | None:
@@ -65,8 +65,8 @@ def _unchanged(replay: Replay, rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["grite_issue_id"] not in changed]
 
 
-def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int) -> Row:
-    """Makes the row of one session; `now` only serves the age of its last sign of life."""
+def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int | None) -> Row:
+    """Makes the row of one session; `now` serves the age of its last sign of life, else None."""
     assert life.current is not None
     state, event = life.state, life.current.event
     row = {
@@ -94,7 +94,8 @@ def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int) -> Ro
         "live_on_task": sum(not other.state.is_exit for other in folded.sessions.lives.values()),
         "extras": dict(state.extras),
     }
-    row["heartbeat_age_ms"] = heartbeat_age(row, now)
+    if now is not None:
+        row["heartbeat_age_ms"] = heartbeat_age(row, now)
     return row
 
 

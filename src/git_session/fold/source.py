@@ -38,5 +38,5 @@ class Source(Protocol):
     def event_count(self) -> int:
         """Counts the events remembered."""
 
-    def commit_count(self) -> int:
-        """Counts the commits remembered."""
+    def problems(self) -> list[Row]:
+        """Gives what reading left out."""

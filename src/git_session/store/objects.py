@@ -10,43 +10,47 @@ from __future__ import annotations
 import os
 import time as clock
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Final
-
-import pygit2
+from typing import TYPE_CHECKING, Final
 
 from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store import commits
 from git_session.store.commits import OnFault, ignore_fault
 from git_session.store.discovery import find_common_dir
-from git_session.store.git import stream_commits
+from git_session.store.git import has_few_loose, has_packed, stream_commits
+from git_session.store.place import (
+    Place,
+    UnclearError,
+    find_place,
+    read_ref_file,
+    read_ref_files,
+)
 from git_session.store.queue import wait_in_queue
-from git_session.store.repository import create_repository, find_worktree, open_repository
-from git_session.store.walk import Walk
+from git_session.store.walk import WINDOW, Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names
 from git_session.wire.commit import LogCommit
 
+if TYPE_CHECKING:
+    import pygit2
+
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
-_FAILURES: Final = (pygit2.GitError, OSError)
-_ERRORS: Final = (*_FAILURES, KeyError, ValueError)
 
 
 class ObjectStore:
     """Reads and writes the objects and refs of one repository; not to be shared by threads.
 
     `common_dir` is the main repository's git directory, also from a linked worktree; `worktree`
-    is the top of the checkout that the opened path lies in, None in a bare repository.
+    is the top of the checkout that the opened path lies in, None in a bare repository; `git_dir`
+    is that checkout's own git directory, which holds its HEAD. libgit2, which takes a while to
+    load, opens a plain repository only when it is needed.
     """
 
-    def __init__(
-        self, repository: pygit2.Repository, common_dir: Path, worktree: Path | None
-    ) -> None:
-        self.common_dir = common_dir
-        self.worktree = worktree
-        self._repository = repository
-        self._odb = repository.odb
+    def __init__(self, place: Place, repository: pygit2.Repository | None = None) -> None:
+        self.git_dir, self.common_dir, self.worktree = place
+        self._opened = repository
 
     @classmethod
     def open(cls, path: Path) -> ObjectStore:
@@ -55,34 +59,55 @@ class ObjectStore:
         Raises NotARepositoryError, UnsupportedRepositoryError (SHA-256, reftable), and
         EnvironmentFaultError for one that belongs to somebody else or cannot be opened.
         """
+        place = find_place(path, os.environ)
+        if place is not None:
+            return cls(place)
+        from git_session.store.repository import open_repository
+
         return cls._wrap(open_repository(path), path)
 
     @classmethod
     def create(cls, path: Path, *, is_bare: bool = False) -> ObjectStore:
         """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
+        from git_session.store.repository import create_repository
+
         return cls._wrap(create_repository(path, is_bare=is_bare), path)
 
     @classmethod
     def _wrap(cls, repository: pygit2.Repository, path: Path) -> ObjectStore:
-        common_dir = find_common_dir(Path(repository.path))
-        return cls(repository, common_dir, find_worktree(repository, path))
+        from git_session.store.repository import find_worktree
+
+        git_dir = Path(repository.path)
+        place = Place(git_dir, find_common_dir(git_dir), find_worktree(repository, path))
+        return cls(place, repository)
+
+    @cached_property
+    def _repository(self) -> pygit2.Repository:
+        if self._opened is not None:
+            return self._opened
+        from git_session.store.repository import reopen_repository
+
+        return reopen_repository(self.git_dir)
 
     @property
-    def git_dir(self) -> Path:
-        """Gives the git directory of the opened checkout itself, which holds its HEAD."""
-        return Path(self._repository.path)
+    def _has_libgit2(self) -> bool:
+        return self._opened is not None or "_repository" in self.__dict__
+
+    @cached_property
+    def _odb(self) -> pygit2.Odb:
+        return self._repository.odb
 
     @property
     def is_bare(self) -> bool:
         """Tells whether the repository has no checkout of its own."""
-        return self._repository.is_bare
+        return self.worktree is None if self._opened is None else self._opened.is_bare
 
     def read_flag(self, key: str, *, default: bool) -> bool:
         """Reads a yes or no of git's configuration, from all of its files."""
         config = self._repository.config
         try:
             return config.get_bool(key) if key in config else default
-        except _FAILURES:
+        except _failures():
             return default
 
     def read_number(self, key: str, *, default: int) -> int:
@@ -90,7 +115,7 @@ class ObjectStore:
         config = self._repository.config
         try:
             return config.get_int(key) if key in config else default
-        except _FAILURES:
+        except _failures():
             return default
 
     def add_remote(self, name: str, url: str) -> None:
@@ -104,16 +129,19 @@ class ObjectStore:
 
         Raises DamagedLogError when it holds something else.
         """
+        if not self._has_libgit2:
+            with suppress(UnclearError):
+                return read_ref_file(self.common_dir, name)
         try:
             target = self._repository.lookup_reference(name).target
         except KeyError:
             return None
-        except _ERRORS as error:
+        except _failures(ValueError) as error:
             raise DamagedLogError(
                 f"{name} cannot be read: {error}",
                 f"remove {self.common_dir / name}, then: git fetch REMOTE {name}:{name}",
             ) from error
-        if not isinstance(target, pygit2.Oid):
+        if isinstance(target, str):
             raise DamagedLogError(
                 f"{name} points at the ref {target}, not at a commit",
                 f"git symbolic-ref --delete {name}, then: git fetch REMOTE {name}:{name}",
@@ -121,10 +149,13 @@ class ObjectStore:
         return str(target)
 
     def list_refs(self, prefix: str) -> dict[str, str]:
-        """Reads the refs whose names begin with `prefix`; no symbolic or unreadable ones."""
+        """Reads the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones."""
+        if self._opened is None:
+            with suppress(UnclearError):
+                return dict(sorted(read_ref_files(self.common_dir, prefix).items()))
         found = {}
         for reference in self._repository.references.iterator():
-            if reference.name.startswith(prefix) and isinstance(reference.target, pygit2.Oid):
+            if reference.name.startswith(prefix) and not isinstance(reference.target, str):
                 found[reference.name] = str(reference.target)
         return found
 
@@ -142,7 +173,7 @@ class ObjectStore:
                         return False
                     transaction.set_target(name, new, message=message)
                 return True
-            except _FAILURES as error:
+            except _failures() as error:
                 failure = str(error)
             # A lost race has many texts; what tells it from a failure is the ref and its lock.
             tip = self.read_ref(name)
@@ -180,9 +211,12 @@ class ObjectStore:
         head: str,
         known: Container[str] = frozenset(),
         on_fault: OnFault = ignore_fault,
+        *,
+        is_whole: bool = False,
     ) -> Iterator[LogCommit]:
         """Reads the log from `head` back to its beginning, or to commits in `known`.
 
+        With `is_whole` all of it is wanted, and git may be started before it is sure to pay.
         Each commit once, newest first along each line; second parents are not followed. What is
         missing or damaged is told to `on_fault` and left out, except a chunk, which comes as None.
         Raises DamagedLogError when the head itself cannot be read.
@@ -194,12 +228,17 @@ class ObjectStore:
                 raise self._cannot_read(oid)
             return commit
 
+        is_packed = partial(has_packed, self.common_dir)
+        # git starts in less time than libgit2: where that is not loaded, a short log is read by it.
+        is_at_once = is_whole and not self._has_libgit2
+        is_at_once = is_at_once and (is_packed(head) or has_few_loose(self.common_dir))
         walk = Walk(
             known=known,
             read=read,
             stream=lambda start: stream_commits(self.common_dir, start),
-            is_streamed=self._is_packed,
+            is_streamed=lambda start: is_at_once or is_packed(start),
             on_fault=on_fault,
+            window=0 if is_at_once else WINDOW,
         )
         return walk.run(head)
 
@@ -238,19 +277,15 @@ class ObjectStore:
         """
         try:
             return ancestor == descendant or self._repository.descendant_of(descendant, ancestor)
-        except _ERRORS:
+        except _failures(KeyError, ValueError):
             return False
 
     def _read_object(self, oid: str) -> tuple[int, bytes] | None:
         # Not through libgit2's commits: grafts and shallow clones hide parents there.
         try:
             return self._odb.read(oid)
-        except _ERRORS:
+        except _failures(KeyError, ValueError):
             return None
-
-    def _is_packed(self, oid: str) -> bool:
-        # For git, a file for each object is much slower than for libgit2; packs are faster.
-        return not (self.common_dir / "objects" / oid[:2] / oid[2:]).exists()
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
         shallow = self._repository.is_shallow
@@ -276,6 +311,13 @@ class ObjectStore:
     def _write_object(self, kind: int, data: bytes) -> str:
         try:
             return str(self._odb.write(kind, data))
-        except _FAILURES as error:
+        except _failures() as error:
             require_writable(self.common_dir / "objects")
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error
+
+
+def _failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Gives what libgit2 raises, and `others`; asked for only when something was raised."""
+    from pygit2 import GitError
+
+    return (GitError, OSError, *others)

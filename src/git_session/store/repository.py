@@ -29,6 +29,11 @@ def open_repository(path: Path) -> pygit2.Repository:
     return _open(place, _FROM_GIT_DIR if named else RepositoryOpenFlag.FROM_ENV)
 
 
+def reopen_repository(git_dir: Path) -> pygit2.Repository:
+    """Opens the repository whose git directory was found before. Raises as open_repository."""
+    return _open(git_dir, RepositoryOpenFlag.NO_SEARCH)
+
+
 def create_repository(path: Path, *, is_bare: bool) -> pygit2.Repository:
     """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
     try:

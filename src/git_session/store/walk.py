@@ -26,7 +26,8 @@ class Walk:
 
     `read` gives a commit, or None after it has told what is wrong with it; `stream` gives many
     from one on along first parents, or only the id of one that `read` has to get; `is_streamed`
-    tells whether it is worth asking. No commit in `known` is given or passed.
+    tells whether it is worth asking, and `window` after how many commits to ask for the first time.
+    No commit in `known` is given or passed.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Walk:
         stream: Callable[[str], Generator[LogCommit | str]],
         is_streamed: Callable[[str], bool],
         on_fault: OnFault,
+        window: int = WINDOW,
     ) -> None:
         self._known = known
         self._read = read
         self._stream = stream
         self._is_streamed = is_streamed
         self._on_fault = on_fault
+        self._window = window
         self._seen: set[str] = set()
         self._next: str | None = None
         self._waiting: list[str] = []
@@ -58,7 +61,8 @@ class Walk:
                 yield from self._read_stream()
 
     def _read_some(self) -> Iterator[LogCommit]:
-        for _ in range(WINDOW):
+        count, self._window = self._window, WINDOW
+        for _ in range(count):
             if self._next is None:
                 return
             commit = self._take(self._read(self._next))

@@ -59,11 +59,31 @@ _REQUIRED: Final = ("state", "session_id", "role", "session_type", "engine", "st
 _NULLABLE_TEXT: Final = ("exit_reason", "last_output_ref")
 _OPTIONAL: Final = ("pid", "last_heartbeat_ts", "exit_code", "exit_reason", "last_output_ref")
 _KNOWN: Final = frozenset(_KEYS)
+_NO_EXTRAS: Final = _KNOWN | {ESCAPE_KEY}
 
 # What Rust's trim() takes off, which is not quite what str.strip() does.
 _WHITE: Final = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+# A block as brat lays it out, with nothing in it that brat and this module could read in two ways:
+# a bracket or a quote inside a value, a number out of range, a line between the known ones.
+_TEXT: Final = r'"([^"\n\[]*)"'
+_LAID_OUT: Final = re.compile(
+    rf"""\[session\]
+state = "({"|".join(STATES)})"
+session_id = {_TEXT}
+role = "({"|".join(ROLES)})"
+session_type = "({"|".join(SESSION_TYPES)})"
+engine = {_TEXT}
+worktree = {_TEXT}
+pid = (?:null|([0-9]{{1,9}}))
+started_ts = ([0-9]{{1,18}})
+last_heartbeat_ts = (?:null|([0-9]{{1,18}}))
+exit_code = (?:null|(-?[0-9]{{1,9}}))
+exit_reason = (?:null|{_TEXT})
+last_output_ref = (?:null|{_TEXT})
+((?:[a-z][a-z0-9_]* = (?:-?[0-9]{{1,19}}|"[^"\n\[]*")\n)*)\[/session\]"""
 )
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
 _BARE_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
@@ -127,6 +147,49 @@ def parse_block(text: str) -> SessionState:
     Raises WireError when there is none, a required key is missing, or a state, role or type
     is not a known word.
     """
+    return _read_laid_out(text) or _read_lines(text)
+
+
+def _read_laid_out(text: str) -> SessionState | None:
+    """Reads a comment that begins with a block in brat's layout; None for _read_lines to judge.
+
+    Nearly all do, and this takes a fifth of the time.
+    """
+    match = _LAID_OUT.match(text)
+    if match is None:
+        return None
+    state, session_id, role, kind, engine, worktree, *others = match.groups()
+    pid, started, beat, code, reason, output, more = others
+    extras = _read_extras(more) if more else {}
+    if extras is None:
+        return None
+    return SessionState(
+        state,
+        session_id,
+        role,
+        kind,
+        engine,
+        worktree,
+        int(started),
+        None if pid is None else int(pid),
+        None if beat is None else int(beat),
+        None if code is None else int(code),
+        None if reason == "null" else reason,
+        None if output == "null" else output,
+        extras,
+    )
+
+
+def _read_extras(lines: str) -> dict[str, Extra] | None:
+    """Reads further keys, each on its line; None when one is known or comes twice."""
+    pairs = [line.split(" = ", 1) for line in lines.split("\n")[:-1]]
+    extras = {key: value[1:-1] if value[0] == '"' else int(value) for key, value in pairs}
+    is_plain = len(extras) == len(pairs) and _NO_EXTRAS.isdisjoint(extras)
+    return extras if is_plain else None
+
+
+def _read_lines(text: str) -> SessionState:
+    """Reads a block line by line, as brat does."""
     parts = split_comment(text)
     if parts is None:
         raise WireError("comment has no [session] ... [/session] block")
@@ -227,7 +290,7 @@ def _parse_int(key: str, text: str) -> int | None:
 
 
 def _is_extra_key(key: str) -> bool:
-    return key not in _KNOWN and key != ESCAPE_KEY and _EXTRA_KEY.fullmatch(key) is not None
+    return key not in _NO_EXTRAS and _EXTRA_KEY.fullmatch(key) is not None
 
 
 def _needs_escape(key: str, value: Extra | None) -> bool:
