@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -13,7 +15,17 @@ def main() -> None:
         code = run_command_line(sys.argv[1:])
     except KeyboardInterrupt:  # while the first modules were still being loaded
         code = 130
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process without taking the interpreter apart, which would take 10 to 30 ms."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            code = code or 5
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -153,14 +153,11 @@ class Exchange:
                 self._git.fetch(remote.name, [names.tracking_refspec(remote.tracking)], prune=True)
                 remote.head = self._store.read_ref(ref)
                 remote.is_known = True
-            except DamagedLogError as error:
-                path = self._store.common_dir / ref
-                remote.error = DamagedLogError(
-                    error.message, f"rm '{path}': it only remembers what {remote.name} held"
-                )
-                continue
             except GitSessionError as error:
                 remote.error = error
+                if isinstance(error, DamagedLogError):
+                    path = self._store.common_dir / ref
+                    error.hint = f"rm '{path}': it only remembers what {remote.name} held"
                 continue
             self._look_for_unanswered(remote, before)
 

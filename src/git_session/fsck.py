@@ -18,10 +18,10 @@ from git_session.fold.sessions import Life
 from git_session.log import SessionLog
 from git_session.reader import judge_signatures
 from git_session.wire import names
-from git_session.wire.block import STATES
 from git_session.wire.chunk import decode_chunk, hash_chunk
 from git_session.wire.commit import LogCommit, parse_meta
 from git_session.wire.event import Event
+from git_session.wire.words import STATES
 
 ERRORS: Final = {
     "missing_commit": "a commit that the log leads to is not there",

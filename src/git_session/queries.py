@@ -20,11 +20,10 @@ from git_session.fold.rows import (
     task_detail_row,
     transition_row,
 )
-from git_session.merging import count_unsent
 from git_session.reader import LogReader
 from git_session.store.objects import ObjectStore
 from git_session.wire import names
-from git_session.wire.block import ROLES, STATES
+from git_session.wire.words import ROLES, STATES
 from git_session.writer import LogWriter
 
 Clock = Callable[[], int]
@@ -170,6 +169,8 @@ class LogQueries:
 
         Remotes that have everything are left out.
         """
+        from git_session.merging import count_unsent
+
         head = self.head()
         found: dict[str, int] = {}
         for ref, tracked in self.store.list_refs(names.TRACKING_PREFIX).items():

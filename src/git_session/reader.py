@@ -55,6 +55,13 @@ class LogReader:
         self._head = head
         return head, self._replay
 
+    def follow(self, commit: LogCommit) -> None:
+        """Takes in the commit that was just appended, as if it had been read."""
+        parent = commit.parents[0] if commit.parents else None
+        if parent == self._head:
+            self._replay.add([commit], parent)
+            self._head = commit.oid
+
     def require(self) -> Replay:
         """Reads the log. Raises NotFoundError when there is none yet."""
         head, replay = self.read()

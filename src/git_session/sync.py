@@ -248,14 +248,9 @@ def _leave_out(remote: Remote, error: DamagedLogError) -> None:
 
 
 def _explain_standstill(lock: Path | None) -> ContendedError:
-    if lock is None:
-        return ContendedError(
-            f"other programs kept moving {names.WAL_REF} until the time was up", "try again"
-        )
-    return ContendedError(
-        f"{names.WAL_REF} stayed locked by {lock} until the time was up",
-        f"if no git program is running, remove that file: rm '{lock}'",
-    )
+    what = f"stayed locked by {lock}" if lock else "was moved again and again by other programs"
+    hint = f"if no git program is running, remove that file: rm '{lock}'" if lock else "try again"
+    return ContendedError(f"{names.WAL_REF} {what} until the time was up", hint)
 
 
 def open_git(

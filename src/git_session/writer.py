@@ -5,8 +5,8 @@ The loop that meets a lost race is here, one attempt is in store/objects.py.
 
 from __future__ import annotations
 
+import os
 import random
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from git_session.reader import LogReader
 from git_session.store.actors import Actor, ensure_actor, read_signing_seed
 from git_session.wire import names
 from git_session.wire.chunk import encode_chunk, hash_chunk
-from git_session.wire.commit import Meta, format_meta
+from git_session.wire.commit import LogCommit, Meta, format_meta
 from git_session.wire.event import Event, build_event
 from git_session.wire.lock import GLOBAL_RESOURCE, conflicts, issue_resource, parse_lock
 
@@ -47,6 +47,7 @@ class Appended:
     commit: str | None
     events: int
     warnings: tuple[str, ...]
+    written: LogCommit | None = None
 
 
 class LogWriter:
@@ -89,6 +90,8 @@ class LogWriter:
                 message = names.commit_message(appended.events, self.actor.actor_id)
                 moved = self._store.advance_ref(names.WAL_REF, head, appended.commit, message)
                 if moved and (head is not None or self._has_settled(appended.commit)):
+                    if appended.written is not None:
+                        self._reader.follow(appended.written)
                     return appended
                 if time.monotonic() > deadline:
                     raise self._give_up()
@@ -105,7 +108,8 @@ class LogWriter:
         warnings = self._check_locks(issue_id, now)
         events = self._build(replay, issue_id, drafts, now)
         self._require_trust(replay, events)
-        return Appended(issue_id, self._write(head, events), len(events), tuple(warnings))
+        written = self._write(head, events)
+        return Appended(issue_id, written.oid, len(events), tuple(warnings), written)
 
     def _has_settled(self, commit: str) -> bool:
         """Tells whether a log that was begun with `commit` a moment later still holds it.
@@ -130,7 +134,7 @@ class LogWriter:
         self._actor = ensure_actor(
             self._store.common_dir,
             now=self._clock(),
-            new_actor_id=secrets.token_hex(16),
+            new_actor_id=os.urandom(16).hex(),
             actor_id=self._actor_id,
             environ=self._environ,
         )
@@ -163,18 +167,20 @@ class LogWriter:
                 "grite actor init --generate-key makes an actor that signs",
             )
 
-    def _write(self, head: str | None, events: Sequence[Event]) -> str:
+    def _write(self, head: str | None, events: Sequence[Event]) -> LogCommit:
         chunk = encode_chunk(event.raw for event in events)
         chunk_hash = hash_chunk(chunk)
         actor_id = self.actor.actor_id
-        files = {
-            names.META_PATH: format_meta(Meta(1, actor_id, chunk_hash, head)),
-            names.chunk_path(events[0].ts, chunk_hash): chunk,
-        }
-        message = names.commit_message(len(events), actor_id)
-        return self._store.write_commit(
-            files=files, parents=[head] if head else [], message=message, time=None
+        meta = format_meta(Meta(1, actor_id, chunk_hash, head))
+        path = names.chunk_path(events[0].ts, chunk_hash)
+        parents, now = (head,) if head else (), int(time.time())
+        oid = self._store.write_commit(
+            files={names.META_PATH: meta, path: chunk},
+            parents=parents,
+            message=names.commit_message(len(events), actor_id),
+            time=now,
         )
+        return LogCommit(oid, parents, now, meta, [(path, chunk)])
 
     def _check_locks(self, issue_id: bytes, now: int) -> list[str]:
         policy = self._reader.config.lock_policy

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import os
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from git_session.cli.describe import SESSION_COLUMNS, format_footer, session_cells
-from git_session.cli.opening import open_log, say_no_log, say_problems
+from git_session.cli.opening import find_here, open_log, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line, print_table, terminal_width
 from git_session.cli.streams import say
-from git_session.wire.block import ROLES, STATES
+from git_session.quick import count_quickly, list_quickly
+from git_session.wire.words import ROLES, STATES
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
@@ -51,30 +52,64 @@ def list_command(
 
     SEEN is the age of a session's last sign of life. Two live sessions on one task are marked.
     """
+    filters: dict[str, Any] = {
+        "states": states,
+        "engine": engine,
+        "role": role,
+        "include_exited": is_all,
+    }
+    if (
+        task is None
+        and (settings.is_json or is_count)
+        and _answer_quickly(settings, filters, is_count)
+    ):
+        return
     log = open_log()
-    rows = log.session_rows(
-        task=task, states=states, engine=engine, role=role, include_exited=is_all
-    )
+    rows = log.session_rows(task=task, **filters)
     exited = log.exited_count(task=task, engine=engine, role=role)
     say_problems(log)
     has_log = log.head() is not None
     if not has_log:
         say_no_log()
     if settings.is_json:
-        shown = {} if is_count else {"sessions": rows}
-        print_data({**shown, "total": len(rows), "exited": exited})
+        _print_json(None if is_count else rows, len(rows), exited)
         return
     if is_count:
         print_line(str(len(rows)))
     elif rows:
         print_sessions(rows)
     if has_log and (rows == [] or not is_count):
+        from git_session.cli.describe import format_footer
+
         unsent = log.unsent()
         say(format_footer(rows, exited, states=states, is_all=is_all, unsent=unsent))
 
 
+def _answer_quickly(settings: Settings, filters: dict[str, Any], is_count: bool) -> bool:
+    """Answers from a fresh index, without loading what reads a log; tells whether it could."""
+    if is_count and not settings.is_json:
+        number = count_quickly(find_here(), os.environ, **filters)
+        if not number:
+            return False  # with none, there is something to say
+        print_line(str(number))
+        return True
+    found = list_quickly(find_here(), os.environ, **filters)
+    if found is None:
+        return False
+    rows, exited = found
+    _print_json(None if is_count else rows, len(rows), exited)
+    return True
+
+
+def _print_json(rows: list[dict[str, Any]] | None, total: int, exited: int) -> None:
+    shown = {} if rows is None else {"sessions": rows}
+    print_data({**shown, "total": total, "exited": exited})
+
+
 def print_sessions(rows: list[dict[str, object]]) -> None:
     """Prints the table of sessions."""
+    from git_session.cli.describe import SESSION_COLUMNS, session_cells
+
     width = terminal_width()
     is_narrow = width is not None and width < _WIDE
     print_table(SESSION_COLUMNS, [session_cells(row, is_narrow=is_narrow) for row in rows])
@@ -82,6 +117,8 @@ def print_sessions(rows: list[dict[str, object]]) -> None:
 
 def print_active(log: SessionLog) -> None:
     """Prints what `git session list` does without options."""
+    from git_session.cli.describe import format_footer
+
     rows = log.session_rows()
     print_sessions(rows)
     say(format_footer(rows, log.exited_count(), states=(), is_all=False, unsent=log.unsent()))

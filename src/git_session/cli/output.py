@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from git_session.cli.streams import flush_output, has_colors, is_terminal, write_out
-from git_session.cli.table import Column, format_table
 from git_session.cli.text import strip_controls
+
+if TYPE_CHECKING:
+    from git_session.cli.table import Column
 
 SCHEMA_VERSION: Final = 1
 
@@ -50,6 +50,8 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table: fitted to the terminal, whole in a pipe."""
+    from git_session.cli.table import format_table
+
     print_lines(format_table(columns, rows, terminal_width(), colored=has_colors()))
 
 
@@ -59,6 +61,8 @@ def page_lines(lines: Sequence[str], *, is_paged: bool = True) -> None:
     if pager is None:
         print_lines(lines)
         return
+    import shlex
+
     # What git sets for its own pagers; the user's own choice stays.
     os.environ.setdefault("LESS", "FRX")
     os.environ.setdefault("LV", "-c")
@@ -71,7 +75,11 @@ def page_lines(lines: Sequence[str], *, is_paged: bool = True) -> None:
 
 def terminal_width() -> int | None:
     """Gives the terminal's width in columns, None when stdout is none."""
-    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    if not is_terminal(sys.stdout):
+        return None
+    import shutil  # 2 ms, of compression mostly
+
+    return shutil.get_terminal_size().columns
 
 
 def _choose_pager() -> str | None:

@@ -10,7 +10,10 @@ from git_session.cli.opening import open_log, say_after_recording
 from git_session.cli.options import Settings, command, note_option
 from git_session.cli.output import print_data, print_line
 from git_session.errors import UsageError
-from git_session.wire.block import ROLES, SESSION_TYPES, U32_MAX
+from git_session.wire.block import (
+    U32_MAX,
+)
+from git_session.wire.words import ROLES, SESSION_TYPES
 
 
 @command(

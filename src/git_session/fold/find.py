@@ -69,8 +69,11 @@ def session_refs(replay: Replay) -> list[tuple[bytes, str]]:
     """Lists the sessions: issue id and session id."""
     remembered: list[tuple[bytes, str]] = replay.ask(lambda source: source.session_refs(), [])
     refs = [found for found in remembered if found[0] not in replay.changed]
-    for folded in changed_issues(replay):
-        refs.extend((folded.issue.issue_id, name) for name in folded.sessions.lives)
+    refs += [
+        (folded.issue.issue_id, name)
+        for folded in changed_issues(replay)
+        for name in folded.sessions.lives
+    ]
     return refs
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from git_session.wire.block import STATES
+from git_session.wire.words import STATES
 
 TASK_STATUSES: Final = ("queued", "running", "blocked", "needs-review", "merged", "dropped")
 

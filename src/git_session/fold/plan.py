@@ -19,13 +19,12 @@ from git_session.wire import names
 from git_session.wire.block import (
     CLOSE_MARK,
     OPEN_MARK,
-    SESSION_TYPES,
-    STATES,
     Extra,
     SessionState,
     format_block,
 )
 from git_session.wire.event import Event
+from git_session.wire.words import SESSION_TYPES, STATES
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 

@@ -15,6 +15,7 @@ from git_session.fold.replay import FoldedIssue, Replay, changed_issues
 from git_session.fold.sessions import Life, Step
 from git_session.wire.block import SessionState, mentions_block, parse_block, split_comment
 from git_session.wire.event import Event
+from git_session.wire.words import heartbeat_age
 
 Row = dict[str, Any]
 
@@ -49,15 +50,6 @@ def all_task_rows(replay: Replay) -> list[Row]:
     remembered: list[Row] = replay.ask(lambda source: source.task_rows(), [])
     rows = _unchanged(replay, remembered)
     return rows + [task_row(folded) for folded in changed_issues(replay) if folded.issue.is_created]
-
-
-def heartbeat_age(row: Row, now: int) -> int | None:
-    """Tells how long ago (ms) a session last gave a sign of life; None once it has exited."""
-    if row["status"] == "exit":
-        return None
-    beat = row["last_heartbeat_ts"]
-    seen: int = row["updated_ts"] if beat is None else beat
-    return max(0, now - seen)
 
 
 def _unchanged(replay: Replay, rows: list[Row]) -> list[Row]:

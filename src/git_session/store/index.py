@@ -194,6 +194,8 @@ class LogIndex:
 
     def _write(self, base: str | None, write: Callable[[IndexFile, View | None], None]) -> bool:
         self.refresh()
+        if self._is_as_is:
+            self._use_memory(self._copy())
         try:
             if self._file is None:
                 self._file = IndexFile.create(self._path)
@@ -221,6 +223,9 @@ class LogIndex:
         if self._has_begun:
             return
         self._has_begun = True
+        if self._is_as_is:
+            self._begin_as_is()
+            return
         try:
             if self._file is None:
                 self._identity = identify(self._path)
@@ -235,10 +240,11 @@ class LogIndex:
 
     def _begin_as_is(self) -> None:
         """Makes do with what can be read of a file that cannot be shared or locked."""
+        self._is_as_is = True
         try:
             file = IndexFile.open_as_is(self._path)
             self._use(file)
-            self._is_as_is = self._has_begun = True
+            self._has_begun = True
             file.begin()
             self._view = View.read(file, self._trust)
         except (DamageError, FailureError):
@@ -283,6 +289,7 @@ class LogIndex:
 
     def _use_memory(self, file: IndexFile) -> None:
         self._use(file)
+        self._is_as_is = False
         self.in_memory = True
 
     def _use(self, file: IndexFile | None) -> None:
@@ -291,4 +298,3 @@ class LogIndex:
         self._file = file
         self._view = None
         self._has_begun = False
-        self._is_as_is = False

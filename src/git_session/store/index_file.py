@@ -19,6 +19,9 @@ from git_session.store.index_format import DamageError
 PATIENCE_S: Final = 2.0
 """How long to wait for another process that writes."""
 
+_READER_PATIENCE_S: Final = 0.5
+"""Readers wait only while a file is opened or put in order after a crash."""
+
 _ENDINGS: Final = ("-shm", "-wal", "-journal", "")
 """What SQLite has beside a file; without the first two nobody reads its left-over pages."""
 
@@ -186,6 +189,7 @@ class IndexFile:
             return
         # Losing the last transactions in a power failure is as good as deleting the file, and a
         # mixture of old and new pages does not add up for the reader: nothing waits for the disk.
+        self._execute(f"PRAGMA busy_timeout = {PATIENCE_S * 1000:.0f}")
         self._execute("PRAGMA synchronous = OFF")
         self._execute("PRAGMA secure_delete = OFF")
         self._execute("PRAGMA journal_size_limit = 1048576")
@@ -234,7 +238,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     )
     with _judging():
         return sqlite3.connect(
-            f"file:{spelt}?{how}", uri=True, isolation_level=None, timeout=PATIENCE_S
+            f"file:{spelt}?{how}", uri=True, isolation_level=None, timeout=_READER_PATIENCE_S
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,8 @@ def require_writable(directory: Path) -> None:
 
     Raises ReadOnlyError when that fails.
     """
+    import tempfile  # it loads much, and this is called when something went wrong
+
     while not directory.is_dir() and directory != directory.parent:
         directory = directory.parent
     try:

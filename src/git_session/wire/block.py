@@ -14,10 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from git_session.errors import WireError
-
-STATES: Final = ("spawned", "ready", "running", "handoff", "exit")
-ROLES: Final = ("mayor", "witness", "refinery", "deacon", "user")
-SESSION_TYPES: Final = ("polecat", "crew")
+from git_session.wire.words import ROLES, SESSION_TYPES, STATES
 
 OPEN_MARK: Final = "[session]"
 CLOSE_MARK: Final = "[/session]"

@@ -5,10 +5,11 @@ Source: the grite store format (refs, chunk paths, locks) and brat's labels and 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 WAL_REF: Final = "refs/grite/wal"
 SNAPSHOT_PREFIX: Final = "refs/grite/snapshots/"
@@ -91,7 +92,7 @@ def chunk_path(first_ts: int | None, chunk_hash: str) -> str:
 
     A time beyond the year 9999 has no such date and is filed under its last day.
     """
-    day = datetime.fromtimestamp(min(first_ts or 0, NEWEST_TS) / 1000, UTC)
+    day = _day_of(min(first_ts or 0, NEWEST_TS))
     return f"{EVENTS_DIR}/{day:%Y}/{day:%m}/{day:%d}/{chunk_hash}.bin"
 
 
@@ -112,6 +113,8 @@ def snapshot_ref(ts: int) -> str:
 
 def lock_ref(resource: str) -> str:
     """Forms the ref of a lock: the first 16 hex digits of SHA-256 of the resource."""
+    import hashlib  # 2 ms, for the few who ask about locks
+
     return LOCK_PREFIX + hashlib.sha256(resource.encode()).hexdigest()[:16]
 
 
@@ -145,4 +148,10 @@ def label_value(label: str, prefix: str) -> str | None:
 
 
 def _date(ts: int) -> str:
-    return f"{datetime.fromtimestamp(min(max(ts, 0), NEWEST_TS) / 1000, UTC):%Y%m%d}"
+    return f"{_day_of(min(max(ts, 0), NEWEST_TS)):%Y%m%d}"
+
+
+def _day_of(ts: int) -> datetime:
+    from datetime import UTC, datetime  # 2 ms, for those who write
+
+    return datetime.fromtimestamp(ts / 1000, UTC)

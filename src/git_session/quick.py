@@ -1,0 +1,114 @@
+"""Answers what a fresh index can answer, and loads nothing that reads a log.
+
+Whoever asks several times a second, a prompt or a status line, asks here first. At the first
+sign of anything but the plain case the answer is None, and the log itself is asked.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from git_session.store.index import IndexLostError, LogIndex
+from git_session.store.place import UnclearError, find_place, read_ref_file
+from git_session.wire import names
+from git_session.wire.words import heartbeat_age
+
+Row = dict[str, Any]
+
+_LARGEST_CONFIG: Final = 1 << 16
+_PLAIN_CONFIG: Final = re.compile(rb'(default_actor = "[0-9a-f]{32}"\n?|\n)*')
+_TRUSTING: Final = "off"
+
+
+def list_quickly(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    states: Collection[str] = (),
+    engine: str | None = None,
+    role: str | None = None,
+    include_exited: bool = False,
+) -> tuple[list[Row], int] | None:
+    """Lists sessions as LogQueries.session_rows does, with the number of exited ones.
+
+    None when there is no index of the log as it is now, or reading the log left something out.
+    """
+    index = _open_fresh(path, environ)
+    if index is None:
+        return None
+    try:
+        if index.problems():
+            return None
+        rows = index.session_rows(
+            states=states, without_exited=not (include_exited or states), engine=engine, role=role
+        )
+        exited = index.count_sessions(states=("exit",), engine=engine, role=role)
+    except IndexLostError:
+        return None
+    finally:
+        index.close()
+    now = time.time_ns() // 1_000_000
+    for row in rows:
+        row["heartbeat_age_ms"] = heartbeat_age(row, now)
+    return rows, exited
+
+
+def count_quickly(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    states: Collection[str] = (),
+    engine: str | None = None,
+    role: str | None = None,
+    include_exited: bool = False,
+) -> int | None:
+    """Counts the sessions that list_quickly would list."""
+    index = _open_fresh(path, environ)
+    if index is None:
+        return None
+    try:
+        if index.problems():
+            return None
+        return index.count_sessions(
+            states=states, without_exited=not (include_exited or states), engine=engine, role=role
+        )
+    except IndexLostError:
+        return None
+    finally:
+        index.close()
+
+
+def _open_fresh(path: Path, environ: Mapping[str, str]) -> LogIndex | None:
+    """Opens the index if it tells of the log's head as it is on disk at this moment."""
+    place = find_place(path, environ)
+    if place is None or _may_distrust(place.common_dir):
+        return None
+    try:
+        head = read_ref_file(place.common_dir, names.WAL_REF)
+    except UnclearError:
+        return None
+    if head is None:
+        return None
+    index = LogIndex.open(place.common_dir / names.SESSION_DIR / "index.db", trust=_TRUSTING)
+    if index.head == head:
+        return index
+    index.close()
+    return None
+
+
+def _may_distrust(common_dir: Path) -> bool:
+    """Tells whether grite's settings may say more about signatures than nothing."""
+    try:
+        with (common_dir / names.GRITE_DIR / "config.toml").open("rb") as file:
+            content = file.read(_LARGEST_CONFIG + 1)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    # A file that does not parse is an error, which the slow way tells of: only what grite
+    # writes by itself is known to be no more than it seems.
+    return len(content) > _LARGEST_CONFIG or not _PLAIN_CONFIG.fullmatch(content)
