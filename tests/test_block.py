@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from git_session.errors import WireError
 from git_session.wire import block
 from git_session.wire.block import (
-    ROLES,
-    SESSION_TYPES,
-    STATES,
     SessionState,
     format_block,
     parse_block,
     split_comment,
 )
+from git_session.wire.words import ROLES, SESSION_TYPES, STATES
 
 PLAIN = """[session]
 state = "running"

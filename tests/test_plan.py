@@ -15,8 +15,12 @@ from git_session.fold.lifecycle import TASK_STATUSES, next_states, next_statuses
 from git_session.fold.plan import DAY_MS, Draft, next_timestamp
 from git_session.fold.sessions import fold_sessions
 from git_session.wire import event as kinds
-from git_session.wire.block import STATES, SessionState, parse_block
+from git_session.wire.block import (
+    SessionState,
+    parse_block,
+)
 from git_session.wire.event import Event, build_event
+from git_session.wire.words import STATES
 from tests.events import ACTOR_A, ISSUE, T0, block, comment, created, event, live
 
 

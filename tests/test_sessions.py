@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from git_session.fold.issues import fold_issue
 from git_session.fold.lifecycle import is_allowed
 from git_session.fold.sessions import Life, fold_sessions
-from git_session.wire.block import STATES
 from git_session.wire.event import Event
+from git_session.wire.words import STATES
 from tests.events import ACTOR_A, ACTOR_B, ISSUE, T0, block, comment, created, live
 
 
