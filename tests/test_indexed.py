@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,3 +241,59 @@ def _all_events(path: Path) -> set[bytes]:
     whole = Replay()
     whole.add(store.read_commits(head))
     return set(whole.origin)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list", "--all", "--json"),
+        ("list", "--count"),
+        ("list",),
+        ("show", "s-20261122-4f1a"),
+        ("tasks",),
+    ],
+)
+def test_with_a_fresh_index_no_slow_library_is_loaded(
+    bundle: Callable[[str], Path], words: tuple[str, ...]
+) -> None:
+    path = bundle("lifecycle")
+    _save(path)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "git_session", *words],
+        cwd=path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "sqlite3" in imported
+    assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"})
+    if words[-1] in ("--json", "--count"):
+        assert imported.isdisjoint({"cbor2", "git_session.log", "git_session.fold.replay"})
+
+
+class _Told:
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+        self.is_over = False
+
+    def show(self, commits: int) -> None:
+        self.counts.append(commits)
+
+    def clear(self) -> None:
+        self.is_over = True
+
+
+def test_a_long_read_tells_how_far_it_is_and_a_second_one_has_nothing_to_tell(
+    tmp_path: Path,
+) -> None:
+    make_log(tmp_path / "r", 1200, 6)
+    log = _open(tmp_path / "r")
+    log.reader.progress = told = _Told()
+    log.replay()
+    log.save()
+    assert (told.counts, told.is_over) == ([500, 1000], True)
+    again = _open(tmp_path / "r")
+    again.reader.progress = silent = _Told()
+    assert len(again.session_rows(include_exited=True)) == 6
+    assert silent.counts == []

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Final, Protocol
 
 from git_session.errors import NotFoundError
 from git_session.fold.replay import Problem, Replay, SignatureJudge
@@ -20,6 +21,19 @@ from git_session.wire import names
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import Event
 
+_WATCHED: Final = 500
+"""Commits between two looks at the progress."""
+
+
+class Progress(Protocol):
+    """Is told how far a read is."""
+
+    def show(self, commits: int) -> None:
+        """Takes the number of commits read so far."""
+
+    def clear(self) -> None:
+        """Hears that the read is over."""
+
 
 class LogReader:
     """Holds a repository's log as last read; `read` brings it up to the ref's head.
@@ -30,6 +44,7 @@ class LogReader:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.config: GriteConfig = read_config(store.common_dir)
+        self.progress: Progress | None = None
         self._head: str | None = None
         self._base: str | None = None
         self._index: LogIndex | None = None
@@ -133,6 +148,12 @@ class LogReader:
         return f"{policy} {digest.hexdigest()}"
 
     def _read_commits(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
+        commits = self._read_unwatched(head, known)
+        if self.progress is None:
+            return commits
+        return _watch(commits, self.progress)
+
+    def _read_unwatched(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
         return self.store.read_commits(
             head,
             known=known,
@@ -147,6 +168,16 @@ class LogReader:
 
     def _note_fault(self, commit: str, path: str, what: str) -> None:
         self._replay.report(Problem("missing_object", what, commit, path))
+
+
+def _watch(commits: Iterator[LogCommit], progress: Progress) -> Iterator[LogCommit]:
+    try:
+        for number, commit in enumerate(commits, 1):
+            if not number % _WATCHED:
+                progress.show(number)
+            yield commit
+    finally:
+        progress.clear()
 
 
 def _is_passing(problem: Problem) -> bool:

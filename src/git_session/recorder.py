@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ class LogRecorder(LogQueries):
         if not title.strip():
             raise UsageError("a task needs a title", 'git session task add "Fix the flaky test"')
         _require_id(convoy)
-        issue_id = os.urandom(16)
+        issue_id = secrets.token_bytes(16)
 
         def add(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
             taken = {task_id for _, task_id, _ in task_refs(replay)}
@@ -208,7 +209,7 @@ class LogRecorder(LogQueries):
 def _new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -> str:
     """Draws an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
     for _ in range(1000):
-        drawn = form(now, os.urandom(2).hex())
+        drawn = form(now, secrets.token_hex(2))
         if drawn not in taken:
             return drawn
     raise ConflictError("no free id could be drawn for today", "give one: --session-id ID")

@@ -5,8 +5,8 @@ The loop that meets a lost race is here, one attempt is in store/objects.py.
 
 from __future__ import annotations
 
-import os
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ class LogWriter:
         self._actor = ensure_actor(
             self._store.common_dir,
             now=self._clock(),
-            new_actor_id=os.urandom(16).hex(),
+            new_actor_id=secrets.token_hex(16),
             actor_id=self._actor_id,
             environ=self._environ,
         )

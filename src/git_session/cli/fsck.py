@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from git_session.cli.opening import open_log, say_no_log
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
-from git_session.cli.streams import is_terminal, say
+from git_session.cli.progress import Progress
+from git_session.cli.streams import say
 from git_session.cli.text import count
-
-_EVERY: Final = 500
-"""Commits between two words on the progress."""
-_CLEAR_LINE: Final = "\r\x1b[K"
 
 
 @command("fsck", "git session fsck", "git session fsck --strict --json")
@@ -30,9 +26,9 @@ def fsck_command(settings: Settings, strict: bool) -> int:
     from git_session.fsck import check_log
 
     log = open_log()
-    progress = _Progress()
+    progress = Progress("checked", patience=0)
     try:
-        report = check_log(log, progress.show if is_terminal(sys.stderr) else None)
+        report = check_log(log, progress.show)
     finally:
         progress.clear()
     if report["head"] is None:
@@ -44,24 +40,6 @@ def fsck_command(settings: Settings, strict: bool) -> int:
             print_line(_format_finding(finding))
         say(_format_summary(report))
     return 1 if report["errors"] or (strict and report["warnings"]) else 0
-
-
-class _Progress:
-    """Shows on stderr how far the walk is, and takes it away again."""
-
-    def __init__(self) -> None:
-        self._is_shown = False
-
-    def show(self, commits: int) -> None:
-        if commits % _EVERY == 0 and commits:
-            sys.stderr.write(f"{_CLEAR_LINE}{commits} commits checked")
-            sys.stderr.flush()
-            self._is_shown = True
-
-    def clear(self) -> None:
-        if self._is_shown:
-            sys.stderr.write(_CLEAR_LINE)
-            sys.stderr.flush()
 
 
 def _format_finding(finding: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from git_session.cli.progress import Progress
 from git_session.cli.streams import say, say_warning
 from git_session.errors import GitSessionError, NotARepositoryError
 
@@ -25,6 +26,7 @@ def open_log() -> SessionLog:
     from git_session.log import SessionLog
 
     log = SessionLog.open(find_here())
+    log.reader.progress = Progress("read")
     _opened.append(log)
     return log
 

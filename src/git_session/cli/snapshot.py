@@ -22,7 +22,14 @@ def snapshot_command(settings: Settings) -> None:
     if settings.is_json:
         print_data(row)
         return
-    print_line(f"{row['ref']}: {row['events']} events in {row['chunks']} chunks")
+    print_line(
+        f"{row['ref']}: {_count(row['events'], 'event')} in {_count(row['chunks'], 'chunk')}"
+    )
     if row["left_out"]:
-        say(f"{row['left_out']} events that grite cannot rebuild from were left out")
+        verb = "was" if row["left_out"] == 1 else "were"
+        say(f"{_count(row['left_out'], 'event')} that grite cannot rebuild from {verb} left out")
     say("hint: grite rebuild --from-snapshot takes it")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

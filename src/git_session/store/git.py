@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from git_session.wire.commit import LogCommit
+from git_session.wire.git_object import BLOB, COMMIT, TREE
 
 _LOCAL_VARIABLES: Final = frozenset(
     {
@@ -45,6 +46,7 @@ _HEAD_ROOM: Final = 4096
 """Bytes; more than a regular commit takes up to the bytes of its chunk."""
 
 _RECORD: Final = re.compile(rb"([0-9a-f]{40}) (commit|tree|blob|tag) (\d+)\n")
+_KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 _BLOB: Final = re.compile(rb".{40} blob (\d+)\n", re.DOTALL)
 # A commit as grite writes it, up to the bytes of its chunk. The sizes of the trees leave no room
 # for a second entry, so what matches holds this one chunk and meta.json, and nothing else.
@@ -103,6 +105,26 @@ def has_few_loose(git_dir: Path) -> bool:
         return len(os.listdir(git_dir / "objects" / "17")) <= _FEW
     except OSError:
         return True
+
+
+def read_object(git_dir: Path, oid: str) -> tuple[int, bytes] | None:
+    """Reads one object, its kind and its bytes; None where it is missing or git fails."""
+    try:
+        done = subprocess.run(
+            ["git", f"--git-dir={git_dir}", "--no-replace-objects", "cat-file", "--batch"],
+            input=oid.encode() + b"\n",
+            capture_output=True,
+            env=git_environment() | _BULK,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    record = _RECORD.match(done.stdout)
+    kind = _KINDS.get(record[2]) if record is not None else None
+    if record is None or kind is None:
+        return None
+    return kind, done.stdout[record.end() : record.end() + int(record[3])]
 
 
 def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
