@@ -148,6 +148,12 @@ def is_ancestor(path: Path, ancestor: str, descendant: str) -> bool:
     return run(path, "git", "merge-base", "--is-ancestor", ancestor, descendant).code == 0
 
 
+def read_blob(path: Path, name: str) -> bytes:
+    """Reads a file of a commit by git, byte for byte."""
+    command = ["git", "-C", str(path), "cat-file", "blob", name]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
 def write_blob(path: Path, data: bytes) -> str:
     """Writes any bytes as a blob and gives its id."""
     command = ["git", "-C", str(path), "hash-object", "-w", "--stdin"]
@@ -172,6 +178,7 @@ class Objects:
         self._objects: dict[str, tuple[int, bytes]] = {}
         self._commits: dict[str, LogCommit] = {}
         self._above: dict[str, frozenset[str]] = {}
+        self.reads = 0
 
     def read(self, oid: str) -> tuple[int, bytes] | None:
         """Reads an object: its kind and its bytes."""
@@ -219,6 +226,7 @@ class Objects:
 
     def read_commit(self, oid: str, on_fault: OnFault = ignore_fault) -> LogCommit | None:
         """Reads one commit of a log."""
+        self.reads += 1
         found = self._commits.get(oid)
         if found is None:
             found = commits.read_log_commit(self.read, oid, on_fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -109,6 +110,90 @@ def streamed(monkeypatch: pytest.MonkeyPatch) -> list[LogCommit | str]:
 
     monkeypatch.setattr(objects, "stream_commits", record)
     return items
+
+
+# -- a first read: all of it at once, before libgit2 is loaded
+
+
+def read_at_once(path: Path, head: str) -> tuple[list[LogCommit], list[tuple[str, str, str]]]:
+    faults: list[tuple[str, str, str]] = []
+    commits = ObjectStore.open(path).read_commits(
+        head, on_fault=lambda *fault: faults.append(fault), is_whole=True
+    )
+    return list(commits), faults
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_first_read_finds_what_grite_wrote(bundle: Callable[[str], Path], name: str) -> None:
+    path = bundle(name)
+    assert read_at_once(path, git(path, "rev-parse", WAL)) == (read(path), [])
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_a_first_read_does_without_libgit2(tmp_path: Path, loose: bool) -> None:
+    log = make_log(tmp_path / "log", 60, 5, loose=loose)
+    store = ObjectStore.open(log.path)
+    head = store.read_ref(WAL)
+    assert head == log.head
+    assert list(store.read_commits(head, is_whole=True)) == read(log.path)
+    assert "_repository" not in vars(store)
+
+
+def test_a_first_read_of_many_loose_commits_is_left_to_libgit2(
+    tmp_path: Path, streamed: list[LogCommit | str]
+) -> None:
+    log = make_log(tmp_path / "log", LONG, 20, loose=True)
+    commits, _ = read_at_once(log.path, log.head)
+    assert oids(commits) == first_parents(log.path)
+    assert streamed == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 30, 59])
+@pytest.mark.parametrize("lost", ["", "events", "meta.json", "chunk", "commit"])
+def test_a_first_read_of_a_damaged_log_finds_and_tells_the_same(
+    tmp_path: Path, at: int, lost: str
+) -> None:
+    log = make_log(tmp_path / "log", 60, 5)
+    damaged = read(log.path)[at]
+    path = damaged.chunks[0][0] if lost == "chunk" else lost
+    drop(
+        log.path,
+        damaged.oid if lost == "commit" else git(log.path, "rev-parse", f"{damaged.oid}:{path}"),
+    )
+    if at == 0 and lost == "commit":
+        with pytest.raises(DamagedLogError):
+            read_at_once(log.path, log.head)
+    else:
+        assert read_at_once(log.path, log.head) == read_damaged(log.path)
+
+
+def test_a_first_read_without_git_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = make_log(tmp_path / "log", 60, 5)
+    whole = read(log.path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert read_at_once(log.path, log.head) == (whole, [])
+
+
+def test_where_pipes_cannot_grow_a_first_read_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = make_log(tmp_path / "log", LONG, 20)
+    for name in ("F_SETPIPE_SZ", "F_GETPIPE_SZ"):
+        monkeypatch.delattr(fcntl, name, raising=False)
+    assert read_at_once(log.path, log.head) == (read(log.path), [])
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_the_time_of_a_commit_is_told_without_libgit2(tmp_path: Path, loose: bool) -> None:
+    log = make_log(tmp_path / "log", 60, 5, loose=loose)
+    store = ObjectStore.open(log.path)
+    assert store.commit_time(log.head) == int(git(log.path, "log", "-1", "--format=%ct", WAL))
+    assert "_repository" not in vars(store)
+    for missing in ("0" * 40, git(log.path, "rev-parse", f"{WAL}:meta.json")):
+        with pytest.raises(DamagedLogError):
+            store.commit_time(missing)
 
 
 # -- both readers

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from git_session.errors import UsageError
 from git_session.fold.find import Found, find_session, find_task
@@ -24,7 +25,9 @@ from git_session.reader import LogReader
 from git_session.store.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.words import ROLES, STATES
-from git_session.writer import LogWriter
+
+if TYPE_CHECKING:
+    from git_session.writer import LogWriter
 
 Clock = Callable[[], int]
 
@@ -43,7 +46,8 @@ class LogQueries:
         self.store = store
         self.clock = clock
         self.reader = LogReader(store)
-        self.writer = LogWriter(self.reader, clock=clock, actor_id=actor_id, environ=environ)
+        self._actor_id = actor_id
+        self._environ = environ
 
     @classmethod
     def open(
@@ -59,6 +63,15 @@ class LogQueries:
         Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
         """
         return cls(ObjectStore.open(Path(path)), actor_id=actor_id, clock=clock, environ=environ)
+
+    @cached_property
+    def writer(self) -> LogWriter:
+        """Gives the writer, which those who only ask never load."""
+        from git_session.writer import LogWriter
+
+        return LogWriter(
+            self.reader, clock=self.clock, actor_id=self._actor_id, environ=self._environ
+        )
 
     def __enter__(self) -> Self:
         return self

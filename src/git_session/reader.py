@@ -59,7 +59,7 @@ class LogReader:
         if head == self._head:
             return head, self._replay
         if self._head is None and head is not None:
-            self._replay = self._remember(head)
+            head, self._replay = self._remember(head)
         elif head is None or not self.store.is_ancestor(self._head or "", head):
             # Somebody moved the ref back or aside: nothing that was read still counts.
             self._replay, self._head = self._new_replay(), None
@@ -112,18 +112,24 @@ class LogReader:
         if replay.source is None and base is not None:
             index.reset()
             base = None
-        index.apply(_describe_change(replay, base, head))
+        with _no_collection():
+            index.apply(_describe_change(replay, base, head))
         self._index = None
         index.close()
         self._replay, self._head = self._new_replay(), None
 
-    def _remember(self, head: str) -> Replay:
-        """Starts a replay from the index, if that tells of this head or of one before it."""
+    def _remember(self, head: str) -> tuple[str, Replay]:
+        """Starts a replay from the index, if that tells of this head or of one before it.
+
+        Gives the head anew: another program may have moved the ref and the index meanwhile.
+        """
         index = self._open_index()
         replay = self._new_replay()
         known = index.head
+        if known is not None and known != head and not self.store.is_ancestor(known, head):
+            head = self.store.read_ref(names.WAL_REF) or head
         if known is None or not (known == head or self.store.is_ancestor(known, head)):
-            return replay
+            return head, replay
         self._base = known
         replay.source = index
         replay.lost = IndexLostError
@@ -131,7 +137,7 @@ class LogReader:
         problems: list[Row] = replay.ask(lambda source: source.problems(), [])
         for row in problems:
             replay.report(Problem(**row))
-        return replay
+        return head, replay
 
     def _open_index(self) -> LogIndex:
         path = self.store.common_dir / names.SESSION_DIR / "index.db"
@@ -221,7 +227,7 @@ def judge_signatures(store: ObjectStore) -> SignatureJudge:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    # Reading makes only objects that stay: a third of the time would go into the collector.
+    # Reading and folding make only objects that stay: the collector would take a third of the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from git_session.cli.opening import find_here, open_log, say_no_log, say_problems
+from git_session.cli.opening import find_here, open_queries, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line, print_table, terminal_width
 from git_session.cli.streams import say
@@ -15,7 +15,7 @@ from git_session.quick import count_quickly, list_quickly
 from git_session.wire.words import ROLES, STATES
 
 if TYPE_CHECKING:
-    from git_session.log import SessionLog
+    from git_session.queries import LogQueries
 
 _WIDE: Final = 120
 """Columns of a terminal from which on nothing has to be shortened."""
@@ -64,7 +64,7 @@ def list_command(
         and _answer_quickly(settings, filters, is_count)
     ):
         return
-    log = open_log()
+    log = open_queries()
     rows = log.session_rows(task=task, **filters)
     exited = log.exited_count(task=task, engine=engine, role=role)
     say_problems(log)
@@ -115,7 +115,7 @@ def print_sessions(rows: list[dict[str, object]]) -> None:
     print_table(SESSION_COLUMNS, [session_cells(row, is_narrow=is_narrow) for row in rows])
 
 
-def print_active(log: SessionLog) -> None:
+def print_active(log: LogQueries) -> None:
     """Prints what `git session list` does without options."""
     from git_session.cli.describe import format_footer
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from git_session.cli.describe import Row, transition_cells, transition_columns
-from git_session.cli.opening import open_log, say_no_log, say_problems
+from git_session.cli.opening import open_queries, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import page_lines, print_data, terminal_width
 from git_session.cli.streams import has_colors
@@ -39,7 +39,7 @@ def log_command(
     `beat` is the same state again; `late` came after another block had taken over; `forced` is a
     step that the lifecycle does not allow; `fork` was written without knowing the one before.
     """
-    log = open_log()
+    log = open_queries()
     ref = f"{task}/{session}" if task and session else session
     rows = log.transition_rows(ref, task=None if session else task, limit=limit)
     say_problems(log)

@@ -12,10 +12,11 @@ from git_session.errors import GitSessionError, NotARepositoryError
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
+    from git_session.queries import LogQueries
 
 _MOST_WARNINGS: Final = 3
 
-_opened: list[SessionLog] = []
+_opened: list[LogQueries] = []
 
 
 def open_log() -> SessionLog:
@@ -26,6 +27,16 @@ def open_log() -> SessionLog:
     from git_session.log import SessionLog
 
     log = SessionLog.open(find_here())
+    log.reader.progress = Progress("read")
+    _opened.append(log)
+    return log
+
+
+def open_queries() -> LogQueries:
+    """Opens the log for a command that only asks, and loads nothing that records."""
+    from git_session.queries import LogQueries
+
+    log = LogQueries.open(find_here())
     log.reader.progress = Progress("read")
     _opened.append(log)
     return log
@@ -46,7 +57,7 @@ def find_here() -> Path:
         raise NotARepositoryError("the current directory is not there any more") from error
 
 
-def say_problems(log: SessionLog) -> None:
+def say_problems(log: LogQueries) -> None:
     """Says in a few lines what was left out while reading, if anything was."""
     problems = log.problems
     for problem in problems[:_MOST_WARNINGS]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from git_session.cli.describe import format_exit, transition_cells, transition_columns
-from git_session.cli.opening import open_log, say_problems
+from git_session.cli.opening import open_queries, say_problems
 from git_session.cli.options import Settings, command, require_session, session_argument
 from git_session.cli.output import print_data, print_lines, print_table
 from git_session.cli.table import format_pairs
@@ -24,7 +24,7 @@ def show_command(settings: Settings, session: str | None) -> None:
 
     Its fields, its task, where its output log is, and its last transitions.
     """
-    log = open_log()
+    log = open_queries()
     row = log.session_row(require_session(session))
     ref = f"{row['grite_issue_id']}/{row['session_id']}"
     transitions = log.transition_rows(ref, limit=_LAST)

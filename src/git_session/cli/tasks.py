@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from git_session.cli.describe import format_session_counts, short_task
-from git_session.cli.opening import open_log, say_no_log, say_problems
+from git_session.cli.opening import open_queries, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_table, terminal_width
 from git_session.cli.streams import say
@@ -29,7 +29,7 @@ def tasks_command(settings: Settings, status: str | None, is_all: bool) -> None:
 
     Any issue can carry sessions: brat's tasks, and plain grite issues by their own ids.
     """
-    log = open_log()
+    log = open_queries()
     rows = log.task_rows(status=status, include_all=is_all)
     say_problems(log)
     has_log = log.head() is not None

@@ -1,0 +1,64 @@
+"""Many clones that record and sync to one hub at once: nobody fails, and all end on one head."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.conftest import Cli, Ran, git
+from tests.fleet import WAL, Clone, is_ancestor, read_head
+from tests.servers import Hub
+
+hub = servers.path_hub
+
+
+def play_clone(clone: Clone, task: str, transitions: int, cli: Cli) -> list[Ran]:
+    """Takes a session from its start through its beats, and syncs after each transition."""
+    ran = [cli(clone.path, "start", task)]
+    session = ran[0].stdout.strip()
+    clone.heads.append(clone.head or "")
+    for number in range(transitions):
+        if number:
+            ran.append(cli(clone.path, "ready" if number == 1 else "running", session))
+        ran.append(cli(clone.path, "sync"))
+        clone.heads.append(clone.head or "")
+    return ran
+
+
+def assert_all_end_together(tmp_path: Path, hub: Hub, cli: Cli, count: int, length: int) -> None:
+    git(hub.path, "config", "core.logAllRefUpdates", "always")
+    clones = [Clone.make(tmp_path / f"clone{number}", origin=hub.path) for number in range(count)]
+    task = clones[0].task()
+    for clone in clones:
+        clone.sync_well()
+    with ThreadPoolExecutor(count) as pool:
+        played = list(pool.map(lambda clone: play_clone(clone, task, length, cli), clones))
+    assert [ran for runs in played for ran in runs if ran.code != 0] == []
+    assert [ran for runs in played for ran in runs if ran.stderr] == []
+    for _ in range(2):
+        for clone in clones:
+            clone.sync_well()
+    (head,) = {clone.head for clone in clones}
+    assert head == read_head(hub.path)
+    assert head is not None
+    log = clones[0].log
+    assert len(log.session_rows()) == count
+    assert len(log.transition_rows()) == count * length
+    landed = len(git(hub.path, "reflog", "show", "--format=%h", WAL).split())
+    assert int(git(hub.path, "rev-list", "--merges", "--count", WAL)) <= landed
+    for clone in clones:
+        assert all(is_ancestor(hub.path, one, head) for one in clone.heads)
+
+
+def test_a_few_clones_that_sync_at_once_end_on_one_head(tmp_path: Path, hub: Hub, cli: Cli) -> None:
+    assert_all_end_together(tmp_path, hub, cli, 4, 4)
+
+
+@pytest.mark.heavy
+def test_eight_clones_of_25_transitions_each_end_on_one_head(
+    tmp_path: Path, hub: Hub, cli: Cli
+) -> None:
+    assert_all_end_together(tmp_path, hub, cli, 8, 25)
