@@ -339,12 +339,12 @@ def test_the_bytes_of_a_merge_are_these() -> None:
         == tree
         + (
             f"\nparent {one}\nparent {other}\n"
-            "author grite <grit@local> 1795000300 +0000\n"
-            "committer grite <grit@local> 1795000300 +0000\n"
+            "author grite <grit@local> 1795000400 +0000\n"
+            "committer grite <grit@local> 1795000400 +0000\n"
             f"\nWAL: 2 events from {ACTOR[:8]}"
         ).encode()
     )
-    assert merge == "72e466192e2a031ace9dd0bd5b4148e1b200a8ab"
+    assert merge == "7d153abd4139aac0ea7fedad9311984f506e4b0f"
 
 
 def test_a_merge_with_nothing_to_carry_holds_an_empty_chunk_of_1970() -> None:

@@ -254,8 +254,9 @@ def test_a_damaged_chunk_at_the_remote_keeps_the_rest_readable(
     assert (report["outcome"], report["events_in"], report["events_out"]) == ("merged", 4, 4)
     ran = cli(other.path, "list")
     assert ran.code == 0
-    assert "chunk does not begin with GRITECNK" in ran.stderr
     assert "2 active" in ran.stderr
+    # Of two heads with as many events the smaller id leads the line: the damage may lie beside it.
+    assert "chunk does not begin with GRITECNK" in cli(other.path, "fsck").stdout
     recover((one, other), hub)
 
 
