@@ -535,6 +535,25 @@ def test_a_server_that_wants_no_snapshots_gets_the_log(
     assert [word for word in warnings if snapshot["ref"] in word] == warnings != []
 
 
+def test_a_snapshot_that_is_not_wanted_is_offered_once_a_sync(
+    diverged: tuple[Clone, Clone, str], hub: Hub
+) -> None:
+    one, other, _ = diverged
+    hub.write_hook("update", 'case "$1" in refs/grite/snapshots/*) exit 1;; esac')
+    write_snapshot_row(other.log)
+    session = one.log.session_rows()[0]["session_id"]
+
+    def overtake() -> None:
+        one.beat(session)
+        one.sync_well()
+
+    warnings: list[str] = []
+    row, error = other.sync(git=meddle(other, [overtake]), on_warning=warnings.append)
+    assert error is None
+    assert row["remotes"][0]["attempts"] == 2
+    assert len(warnings) == 1
+
+
 def test_a_snapshot_that_cannot_be_sent_alone_is_no_failure(
     pair: tuple[Clone, Clone, str], hub: Hub
 ) -> None:

@@ -224,13 +224,12 @@ class Exchange:
             except GitSessionError as error:
                 remote.warnings.append(f"the snapshots were not sent: {error.message}")
                 return True
-        for ref, commit in snapshots.items():
-            self._note_snapshot(remote, commit, outcomes[ref])
+        for ref in snapshots:
+            self._note_snapshot(remote, outcomes[ref])
         return not log or self._note_log(remote, log[names.WAL_REF], outcomes[names.WAL_REF])
 
-    def _note_snapshot(self, remote: Remote, commit: str, outcome: PushOutcome) -> None:
+    def _note_snapshot(self, remote: Remote, outcome: PushOutcome) -> None:
         if outcome.is_there:
-            self._track(remote, outcome.ref, commit)
             remote.snapshots_out += 1
         elif outcome.state is not _State.REFUSED:
             # Nothing is lost by it: a snapshot can be made anew wherever the log is.
@@ -239,7 +238,9 @@ class Exchange:
     def _note_log(self, remote: Remote, target: str, outcome: PushOutcome) -> bool:
         """Notes what became of the pushed log; False when it is worth another try."""
         if outcome.is_there:
-            self._track(remote, names.WAL_REF, target)
+            tracking = remote.ref(names.WAL_REF)
+            seen = self._store.read_ref(tracking)
+            self._store.advance_ref(tracking, seen, target, "git session sync")
             remote.head = target
             remote.note_sent()
             return True
@@ -261,12 +262,6 @@ class Exchange:
         elif refusal and refusal.state is _State.UNKNOWN and remote.head == before:
             # Nobody was quicker: the server fell over, and would again.
             remote.error = _explain_refusal(f"{remote.name} broke off", refusal)
-
-    def _track(self, remote: Remote, ref: str, commit: str) -> None:
-        tracking = remote.ref(ref)
-        self._store.advance_ref(
-            tracking, self._store.read_ref(tracking), commit, "git session sync"
-        )
 
     def _missing_there(self, remote: Remote) -> dict[str, str]:
         theirs, mine = self._snapshots_of(remote), self._snapshots_here()

@@ -38,6 +38,9 @@ def find_session(replay: Replay, ref: str) -> Found:
 
     Raises NotFoundError, or AmbiguousError with the candidates.
     """
+    exact = _find_exact(replay, ref)
+    if exact is not None:
+        return exact
     task_ref, slash, session_ref = ref.rpartition("/")
     refs = session_refs(replay)
     if slash:
@@ -54,6 +57,16 @@ def find_session(replay: Replay, ref: str) -> Found:
     folded = replay.issue(issue_id)
     assert folded is not None
     return folded, folded.sessions.lives[session_id]
+
+
+def _find_exact(replay: Replay, session_id: str) -> Found | None:
+    """Finds a session by its whole id without listing them all; None unless there is just one."""
+    if replay.source is not None:
+        return None
+    found = [folded for folded in replay.issues() if session_id in folded.sessions.lives]
+    if len(found) != 1:
+        return None
+    return found[0], found[0].sessions.lives[session_id]
 
 
 def task_refs(replay: Replay) -> list[tuple[bytes, str, str]]:
