@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,19 @@ def test_with_a_fresh_index_no_slow_library_is_loaded(
     assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"})
     if words[-1] in ("--json", "--count"):
         assert imported.isdisjoint({"cbor2", "git_session.log", "git_session.fold.replay"})
+
+
+def test_after_a_long_first_read_the_index_is_written_by_itself(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    make_log(path, 1500, 6)
+    first = cli(path, "list", "--all", "--json")
+    end = time.monotonic() + 30
+    while _open(path).replay().source is None and time.monotonic() < end:
+        time.sleep(0.05)
+    log = _open(path)
+    assert log.replay().source is not None
+    assert log.replay().event_count == 1500
+    assert _ageless(cli(path, "list", "--all", "--json").stdout) == _ageless(first.stdout)
 
 
 class _Told:

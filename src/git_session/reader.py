@@ -98,6 +98,11 @@ class LogReader:
                 other.add(self.store.read_commits(head))
         return other
 
+    @property
+    def unsaved(self) -> int:
+        """Counts the commits that were read and that no index knows."""
+        return len(self._replay.commits)
+
     def save(self) -> None:
         """Writes what was read to the index, so that the next program starts from there.
 

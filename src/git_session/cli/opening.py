@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from git_session.queries import LogQueries
 
 _MOST_WARNINGS: Final = 3
+_MANY: Final = 1000
+"""Commits; to remember fewer takes less time than to start a process."""
 
 _opened: list[LogQueries] = []
 
@@ -34,19 +37,51 @@ def open_log() -> SessionLog:
 
 def open_queries() -> LogQueries:
     """Opens the log for a command that only asks, and loads nothing that records."""
+    here = find_here()
+    _begin_reading(here)
     from git_session.queries import LogQueries
 
-    log = LogQueries.open(find_here())
+    log = LogQueries.open(here)
     log.reader.progress = Progress("read")
     _opened.append(log)
     return log
 
 
+def _begin_reading(path: Path) -> None:
+    """Lets git begin on a log that was never read, while the modules that go on are loaded."""
+    from git_session.store.place import UnclearError, find_place, read_ref_file
+    from git_session.wire import names
+
+    place = find_place(path, os.environ)
+    if place is None or any((place.common_dir / names.SESSION_DIR).glob("index-*.db")):
+        return
+    with suppress(UnclearError):
+        head = read_ref_file(place.common_dir, names.WAL_REF)
+        if head is not None:
+            from git_session.store.git import begin_stream, has_packed
+
+            if has_packed(place.common_dir, head):
+                begin_stream(place.common_dir, head)
+
+
 def save_logs() -> None:
-    """Remembers in the index what the command read, once its answer is out."""
+    """Remembers in the index what the command read, once its answer is out.
+
+    After a long first read a copy of this process does it, and nobody waits for it.
+    """
     while _opened:
-        with suppress(GitSessionError):
-            _opened.pop().save()
+        log = _opened.pop()
+        with suppress(GitSessionError, OSError):
+            if log.reader.unsaved < _MANY:
+                log.save()
+                continue
+            from git_session.store.child import go_on_alone
+
+            if go_on_alone():
+                try:
+                    log.save()
+                finally:
+                    os._exit(0)
 
 
 def find_here() -> Path:

@@ -206,3 +206,17 @@ def start_detached(command: Sequence[str], *, cwd: Path, env: Mapping[str, str])
     )
     # It outlives us: Python need not complain that nobody waited for it.
     process.returncode = 0
+
+
+def go_on_alone() -> bool:
+    """Parts from whoever waits for this process: True in the one that goes on, without streams.
+
+    The caller's copy returns False and may end at once. Raises OSError when there is no room.
+    """
+    if os.fork():
+        return False
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    return True

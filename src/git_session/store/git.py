@@ -34,6 +34,9 @@ _BULK: Final = {"GIT_FLUSH": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL"
 """Lets git write in large pieces, and in a partial clone not fetch what is missing there (older
 ones know only the last)."""
 
+_Process = subprocess.Popen[bytes]
+_begun: Final[dict[tuple[Path, str], tuple[_Process, _Process]]] = {}
+
 _PATIENCE_S: Final = 10.0
 _READ_AHEAD: Final = 1 << 18
 _PIECE: Final = 1 << 18
@@ -133,28 +136,49 @@ def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
     A commit that is not laid out as grite does it comes as its id alone. Ends early, without a
     word, where git is missing or fails: whoever asks knows from the last parent what is left.
     """
-    listing = ["rev-list", "--first-parent", "--in-commit-order", "--objects"]
-    listing += ["--no-object-names", start, "--"]
+    begun = _begun.pop((git_dir, start), None)
     try:
-        walker = _start_git(git_dir, listing, subprocess.DEVNULL)
+        walker, reader = begun or _start_reading(git_dir, start)
     except OSError:
         return
-    running = [walker]
     try:
-        # The object names go from git to git; only contents come here.
-        reader = _start_git(git_dir, ["cat-file", "--batch", "--buffer"], _output(walker).fileno())
-        running.append(reader)
-        _output(walker).close()
         stream = _Stream(_output(reader).fileno())
         while (commit := _read_commit(stream)) is not None:
             yield commit
     except OSError:
         return
     finally:
-        for process in reversed(running):
-            _output(process).close()
-            process.kill()
-            process.wait()
+        _stop(reader)
+        _stop(walker)
+
+
+def begin_stream(git_dir: Path, start: str) -> None:
+    """Starts what stream_commits will be asked for soon, so that git works while this loads on.
+
+    What nobody asks for ends with this process.
+    """
+    with suppress(OSError):
+        _begun[git_dir, start] = _start_reading(git_dir, start)
+
+
+def _start_reading(git_dir: Path, start: str) -> tuple[_Process, _Process]:
+    """Starts one git that names the objects, and one that reads them. Raises OSError."""
+    listing = ["rev-list", "--first-parent", "--in-commit-order", "--objects"]
+    walker = _start_git(git_dir, [*listing, "--no-object-names", start, "--"], subprocess.DEVNULL)
+    try:
+        # The object names go from git to git; only contents come here.
+        reader = _start_git(git_dir, ["cat-file", "--batch", "--buffer"], _output(walker).fileno())
+    except OSError:
+        _stop(walker)
+        raise
+    _output(walker).close()
+    return walker, reader
+
+
+def _stop(process: _Process) -> None:
+    _output(process).close()
+    process.kill()
+    process.wait()
 
 
 @dataclass(frozen=True, slots=True)
