@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import psutil
+
 _PROGRAM: Final = "from git_session.__main__ import main\n\nmain()\n"
 # A process takes over what its starter held at most; so the starter must be a small one.
 _WEIGH: Final = (
@@ -20,6 +22,7 @@ _WEIGH: Final = (
     "stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL); "
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 )
+_PATIENCE_S: Final = 60.0
 _KEPT: Final = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR")
 _KIB: Final = 1024 if sys.platform == "darwin" else 1
 
@@ -41,7 +44,7 @@ class Program:
     environment: Mapping[str, str]
 
     def run(self) -> Sample:
-        """Times one run."""
+        """Times one run, to the moment from which nobody has to wait for it."""
         with tempfile.TemporaryFile() as errors:
             start = time.perf_counter()
             code = subprocess.call(
@@ -57,13 +60,27 @@ class Program:
                 errors.seek(0)
                 said = errors.read().decode(errors="replace")
                 raise RuntimeError(f"{self.command} in {self.cwd} ended with {code}: {said}")
+        self._wait_for_copy()
         return Sample(seconds)
 
     def weigh(self) -> int:
         """Measures the most memory, in KiB, that it or a process it started held in one run."""
         command = [sys.executable, "-I", "-S", "-c", _WEIGH, *self.command]
         found = subprocess.check_output(command, cwd=self.cwd, env=self.environment)
+        self._wait_for_copy()
         return int(found) // _KIB
+
+    def _wait_for_copy(self) -> None:
+        """Waits for the copy of the program that writes an index after a long first read.
+
+        Otherwise it would be in the way of the next run, or answer for it.
+        """
+        command = [os.fspath(word) for word in self.command]
+        end = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < end and any(
+            process.info["cmdline"] == command for process in psutil.process_iter(["cmdline"])
+        ):
+            time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)

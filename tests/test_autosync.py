@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -159,7 +160,7 @@ def test_one_background_sync_at_a_time_goes_round_while_more_is_recorded(
 
     monkeypatch.setattr("git_session.autosync.time.sleep", sleep)
     mark(clone).write_text("begin")
-    play_background(clone.log)
+    play_background(clone.log.store)
     assert sleeps == [autosync.PACE_S] * 3
     assert autosync.PACE_S >= 5
     assert read_head(hub.path) == clone.head
@@ -171,14 +172,14 @@ def test_a_second_background_sync_leaves_the_work_to_the_first(clone: Clone, hub
     there = read_head(hub.path)
     with try_lock(mark(clone).with_name("autosync.lock")) as is_held:
         assert is_held
-        play_background(clone.log)
+        play_background(clone.log.store)
     assert read_head(hub.path) == there
 
 
 def test_without_a_mark_there_is_nothing_to_do(clone: Clone, hub: Hub) -> None:
     clone.start(task_of(clone))
     there = read_head(hub.path)
-    play_background(clone.log)
+    play_background(clone.log.store)
     assert read_head(hub.path) == there
 
 
@@ -194,6 +195,13 @@ def test_it_works_where_nothing_was_recorded_before(
         process.kill()
 
 
+def test_the_folder_for_its_marks_is_made(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autosync, "start_detached", lambda *_, **__: None)
+    shutil.rmtree(mark(clone).parent)
+    assert start_background(clone.log) is None
+    assert mark(clone).exists()
+
+
 def test_a_folder_that_cannot_be_written_to_is_said_and_stops_nothing(clone: Clone) -> None:
     folder = clone.path / ".git" / "git-session"
     folder.rename(folder.with_name("elsewhere"))
@@ -201,7 +209,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_and_stops_nothing(clone: Clo
     said = start_background(clone.log)
     assert said is not None
     assert said.startswith("no background sync could be started: ")
-    forget_failure(clone.log)
+    forget_failure(clone.log.store)
 
 
 def test_a_status_that_is_damaged_is_no_failure(

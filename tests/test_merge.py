@@ -527,6 +527,8 @@ def test_where_prev_wal_leaves_the_first_parent_both_lines_are_read() -> None:
     assert comment("only prev_wal leads here", 1).raw in found.mine.events
     merge = write_merge(past.store, found)
     assert comment("only prev_wal leads here", 1).raw in past.objects.events(merge)
+    assert compare_heads(past.store, one, root).relation == "ahead"
+    assert compare_heads(past.store, root, one).relation == "behind"
 
 
 @pytest.mark.parametrize("is_mine", [True, False])

@@ -305,6 +305,17 @@ def test_a_lock_that_was_left_behind_here_is_named(pair: Pair, hub: Hub) -> None
     recover((one, other), hub)
 
 
+def test_a_lock_that_was_left_behind_here_is_named_when_fetching_too(pair: Pair, hub: Hub) -> None:
+    one, other = pair
+    lock = other.path / ".git" / f"{WAL}.lock"
+    lock.touch()
+    row, error = other.sync(direction="fetch", timeout=0.2)
+    assert isinstance(error, ContendedError)
+    assert row["remotes"][0]["error"] is None
+    lock.unlink()
+    recover((one, other), hub)
+
+
 def fill(folder: Path) -> Path:
     """Fills the file system of a folder, and gives the file that did it."""
     filler = folder / "filler"

@@ -12,15 +12,18 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from git_session.errors import GitSessionError
-from git_session.log import SessionLog
 from git_session.store.child import start_detached
 from git_session.store.git import git_environment
+from git_session.store.objects import ObjectStore
 from git_session.store.queue import try_lock
 from git_session.sync import sync_log
 from git_session.wire import names
+
+if TYPE_CHECKING:
+    from git_session.log import SessionLog
 
 PACE_S: Final = 5.0
 """Seconds between two background syncs: back to back they would starve slower clones."""
@@ -49,28 +52,28 @@ def start_background(log: SessionLog) -> str | None:
     return _read_failure(directory)
 
 
-def play_background(log: SessionLog) -> None:
+def play_background(store: ObjectStore) -> None:
     """Syncs until nothing more is wanted; leaves at once when another process does so already."""
-    directory = log.common_dir / names.SESSION_DIR
+    directory = store.common_dir / names.SESSION_DIR
     done = ""
     while (wanted := _read_mark(directory)) != done:
         with try_lock(directory / _LOCK) as is_held:
             if not is_held:
                 return
             done = wanted
-            _write_status(directory, _sync_once(log))
+            _write_status(directory, _sync_once(store))
             time.sleep(PACE_S)
 
 
-def forget_failure(log: SessionLog) -> None:
+def forget_failure(store: ObjectStore) -> None:
     """Forgets what the last background sync could not do, as it has been done since."""
     with suppress(OSError):
-        (log.common_dir / names.SESSION_DIR / _STATUS).unlink(missing_ok=True)
+        (store.common_dir / names.SESSION_DIR / _STATUS).unlink(missing_ok=True)
 
 
-def _sync_once(log: SessionLog) -> str | None:
+def _sync_once(store: ObjectStore) -> str | None:
     try:
-        _, error = sync_log(log, timeout=_TIMEOUT_S)
+        _, error = sync_log(store, timeout=_TIMEOUT_S)
     except GitSessionError as failure:
         error = failure
     return None if error is None else error.message

@@ -16,7 +16,7 @@ from git_session.fold.find import find_session, find_task
 from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
-from git_session.merging import compare_heads, write_merge
+from git_session.merging import compare_heads, leads_to, write_merge
 from git_session.store.remote import Git
 from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
 from git_session.wire import names
@@ -41,7 +41,7 @@ def claim_row(
     details are those of plan_start. Raises ConflictError when somebody works on it, with the
     command that would end that session; ContendedError when the time is up.
     """
-    git = git or open_git(log)
+    git = git or open_git(log.store)
     arbiter = choose_remotes(git, [remote] if remote else [])[0]
     sync = f"git session sync {remote}" if remote else "git session sync"
     claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
@@ -88,9 +88,8 @@ class _Claim:
     def _find_landed(self) -> str | None:
         """Finds a claim that arrived although the answer was lost, under what came after it."""
         self._raise_if_failed()
-        head = self._arbiter.head
         for commit in self._tried:
-            if head is not None and self._log.store.is_ancestor(commit, head):
+            if leads_to(self._log.store, self._arbiter.head, commit):
                 return commit
         if self._tried and time.monotonic() > self._deadline:
             raise ContendedError(

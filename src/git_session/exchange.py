@@ -19,7 +19,8 @@ from git_session.errors import (
     RemoteError,
     UsageError,
 )
-from git_session.fold.rows import Row
+from git_session.fold.source import Row
+from git_session.merging import leads_to
 from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, PushOutcome
 from git_session.store.remote import PushState as _State
@@ -190,7 +191,7 @@ class Exchange:
         """Tells whether a remote lacks the target and its log could move there."""
         if target is None or remote.head == target:
             return False
-        return remote.head is None or self._store.is_ancestor(remote.head, target)
+        return remote.head is None or leads_to(self._store, target, remote.head)
 
     def take_snapshots(self, remotes: Iterable[Remote]) -> None:
         """Creates the snapshot refs that a remote has and this clone lacks."""
@@ -257,7 +258,7 @@ class Exchange:
         """Finds out whether a push landed whose answer was lost, under what came after it."""
         pushed, refusal = remote.unanswered, remote.refusal
         remote.unanswered = None
-        if pushed and remote.head and self._store.is_ancestor(pushed, remote.head):
+        if pushed and leads_to(self._store, remote.head, pushed):
             remote.note_sent()
         elif refusal and refusal.state is _State.UNKNOWN and remote.head == before:
             # Nobody was quicker: the server fell over, and would again.

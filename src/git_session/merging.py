@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final, Literal
 
 from git_session.errors import DamagedLogError, GitSessionError, WireError
@@ -24,6 +24,9 @@ from git_session.wire import names
 from git_session.wire.commit import LogCommit, parse_meta
 
 Relation = Literal["none", "new", "missing", "same", "ahead", "behind", "diverged"]
+
+_NEAR: Final = 32
+"""How many commits are looked at before git is asked, which may go through the whole log."""
 
 _MISSING: Final = "missing or damaged"
 """How the store's sentences end about what should be there and is not."""
@@ -84,6 +87,16 @@ def compare_heads(store: ObjectStore, mine: str | None, theirs: str | None) -> C
     return _make_comparison(relation if is_sound else "diverged", ours, others)
 
 
+def leads_to(store: ObjectStore, later: str | None, earlier: str | None) -> bool:
+    """Tells whether git's parents lead from one head back to another, which may be the same."""
+    if later is None or earlier is None or later == earlier:
+        return later is not None and later == earlier
+    for commit in islice(store.read_commits(later), _NEAR):
+        if earlier in commit.parents:
+            return True
+    return store.is_ancestor(earlier, later)
+
+
 def write_merge(store: ObjectStore, comparison: Comparison) -> str:
     """Writes the merge commit of two diverged heads and gives its id; no ref moves.
 
@@ -134,6 +147,7 @@ class _Line:
     def __init__(self, store: ObjectStore, head: str) -> None:
         self.commits: dict[str, LogCommit] = {}
         self.meeting: str | None = None
+        self.is_plain = True
         self._faults: list[tuple[str, str]] = []
         self._gathered: Head | None = None
         self._source = store.read_commits(head, on_fault=self._note_fault)
@@ -188,12 +202,21 @@ class _Line:
 
 def _relate_commits(store: ObjectStore, ours: _Line, others: _Line) -> Relation:
     """Tells how two commits are related by git's parents alone."""
-    mine, theirs = ours.tip.oid, others.tip.oid
-    if ours.meeting == theirs or store.is_ancestor(theirs, mine):
+    if _descends(store, ours, others.tip.oid):
         return "ahead"
-    if ours.meeting == mine or store.is_ancestor(mine, theirs):
-        return "behind"
-    return "diverged"
+    return "behind" if _descends(store, others, ours.tip.oid) else "diverged"
+
+
+def _descends(store: ObjectStore, line: _Line, oid: str) -> bool:
+    """Tells whether a line's head descends from a commit whose own line meets it."""
+    if line.meeting == oid:
+        return True
+    joined = {parent for commit in line.own for parent in commit.parents[1:]}
+    # Without a merge above the meeting there is no other way there. Else git has to look, which
+    # takes long in a long log when clocks were wrong.
+    if line.is_plain and not joined:
+        return False
+    return oid in joined or store.is_ancestor(oid, line.tip.oid)
 
 
 def _holds_what_it_should(relation: Relation, ours: _Line, others: _Line) -> bool:
@@ -227,8 +250,9 @@ def _read_pair(store: ObjectStore, one: str, other: str) -> tuple[_Line, _Line]:
     meeting = _find_meeting(ours, others)
     ours.meeting = others.meeting = meeting
     if not all(_follows_first_parent(commit) for line in (ours, others) for commit in line.own):
-        ours.read_rest()
-        others.read_rest()
+        for line in (ours, others):
+            line.is_plain = False
+            line.read_rest()
     return ours, others
 
 

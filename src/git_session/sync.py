@@ -11,16 +11,18 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from git_session.errors import ConflictError, ContendedError, DamagedLogError, GitSessionError
 from git_session.exchange import Due, Exchange, Remote, find_deadline
-from git_session.fold.rows import Row
-from git_session.log import SessionLog
-from git_session.merging import Comparison, compare_heads, count_unsent, write_merge
+from git_session.fold.source import Row
+from git_session.merging import Comparison, compare_heads, count_unsent, leads_to, write_merge
 from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, tracking_name
 from git_session.wire import names
+
+if TYPE_CHECKING:
+    from git_session.log import SessionLog
 
 Direction = Literal["both", "fetch", "push"]
 
@@ -102,33 +104,30 @@ class Sync:
     def _choose_target(self, local: str | None) -> str | None:
         """Finds or writes the head that holds everything: mine, theirs, or a merge.
 
-        The heads are gone through again until nothing changes, for one that reads like mine may be
-        let be at first and lack what another one brings.
+        A head that reads like mine may be let be at first, and then lack what another one brings:
+        such are gone through again.
         """
         target = local
         self._compared.clear()
-        if self._direction == "push":
-            return target
-        while True:
-            before = target
-            for remote in sorted(self._known(), key=lambda remote: remote.head or ""):
+        waiting = [] if self._direction == "push" else self._known()
+        while waiting:
+            before, let_be = target, []
+            for remote in sorted(waiting, key=lambda remote: remote.head or ""):
                 try:
-                    target = self._join(target, remote)
+                    comparison = self._compare(target, remote.head)
+                    if comparison.relation in ("missing", "behind"):
+                        target = remote.head
+                    elif comparison.relation == "diverged" and self._may_merge(comparison):
+                        target = write_merge(self._store, comparison)
+                        self._merges.append(target)
+                    elif comparison.relation == "diverged":
+                        let_be.append(remote)
                 except DamagedLogError as error:
                     _leave_out(remote, error)
-            if target == before:
-                return target
-
-    def _join(self, target: str | None, remote: Remote) -> str | None:
-        comparison = self._compare(target, remote.head)
-        if comparison.relation in ("missing", "behind"):
-            return remote.head
-        if comparison.relation == "diverged" and self._may_merge(comparison, remote.head):
-            self._merges.append(write_merge(self._store, comparison))
-            return self._merges[-1]
+            waiting = let_be if target != before else []
         return target
 
-    def _may_merge(self, comparison: Comparison, head: str | None) -> bool:
+    def _may_merge(self, comparison: Comparison) -> bool:
         """Tells whether it is this clone that merges heads which read the same.
 
         Without the rule three clones on two remotes merge for ever: only the clone with the
@@ -137,7 +136,8 @@ class Sync:
         if not comparison.reads_the_same:
             return True
         assert comparison.mine is not None
-        assert head is not None
+        assert comparison.theirs is not None
+        head = comparison.theirs.oid
         return comparison.mine.oid < head or any(
             remote.head == head and remote.head_before == head for remote in self._known()
         )
@@ -161,7 +161,7 @@ class Sync:
                 _leave_out(remote, error)
                 continue
             is_news = mine.relation in ("missing", "behind", "diverged")
-            is_incoming = is_news and local != target and self._leads(target, remote.head)
+            is_incoming = is_news and local != target and leads_to(self._store, target, remote.head)
             is_outgoing = self._direction != "fetch" and self._exchange.is_behind(remote, target)
             remote.due = Due(
                 mine.relation,
@@ -179,10 +179,6 @@ class Sync:
                     f"the logs here and at {remote.name} have diverged",
                     f"git session sync {remote.name} brings both together",
                 )
-
-    def _leads(self, later: str | None, earlier: str | None) -> bool:
-        """Tells whether git's parents lead from one head to another."""
-        return None not in (later, earlier) and self._store.is_ancestor(earlier or "", later or "")
 
     def _note_what_would_be(self, target: str | None) -> None:
         is_in, is_out = self._direction != "push", self._direction != "fetch"
@@ -215,7 +211,8 @@ class Sync:
         else:
             self.error = _explain_standstill(self._store.held_lock(names.WAL_REF))
         for remote in pending:
-            if remote.error is None and self._exchange.is_behind(remote, target):
+            is_due = self._direction != "fetch" and self._exchange.is_behind(remote, target)
+            if remote.error is None and is_due:
                 remote.give_up(count_unsent(self._store, target, remote.head))
 
     def _known(self) -> list[Remote]:
@@ -232,7 +229,8 @@ class Sync:
         return {
             "head": head,
             "merges": sum(
-                any(self._leads(one, merge) for one in kept) for merge in set(self._merges)
+                any(leads_to(self._store, one, merge) for one in kept)
+                for merge in set(self._merges)
             ),
             "is_dry_run": self._is_dry_run,
             "remotes": [
@@ -254,10 +252,9 @@ def _explain_standstill(lock: Path | None) -> ContendedError:
 
 
 def open_git(
-    log: SessionLog, *, may_ask: bool = False, on_progress: Callable[[str], None] | None = None
+    store: ObjectStore, *, may_ask: bool = False, on_progress: Callable[[str], None] | None = None
 ) -> Git:
-    """Gives the git that talks to the remotes of a log's repository."""
-    store = log.store
+    """Gives the git that talks to the remotes of a repository."""
     return Git(store.git_dir, store.worktree, may_ask=may_ask, on_progress=on_progress)
 
 
@@ -271,7 +268,7 @@ def choose_remotes(git: Git, given: Sequence[str]) -> list[Remote]:
 
 
 def sync_log(
-    log: SessionLog,
+    log: SessionLog | ObjectStore,
     remotes: Sequence[str] = (),
     *,
     direction: Direction = "both",
@@ -283,12 +280,13 @@ def sync_log(
     """Syncs with the remotes; gives the row of a SyncReport and the first failure, if any.
 
     The remotes that can be reached are synced whatever is wrong with the others, and further
-    failures go to `on_warning`. `timeout` is in seconds, for all of it. Raises NotFoundError when
-    there is no remote.
+    failures go to `on_warning`. `timeout` is in seconds, for all of it. A sync folds nothing, so
+    the repository's ObjectStore does for the log. Raises NotFoundError when there is no remote.
     """
-    git = git or open_git(log)
+    store = log if isinstance(log, ObjectStore) else log.store
+    git = git or open_git(store)
     chosen = choose_remotes(git, remotes)
-    play = Sync(log.store, git, chosen, direction=direction, timeout=timeout, is_dry_run=is_dry_run)
+    play = Sync(store, git, chosen, direction=direction, timeout=timeout, is_dry_run=is_dry_run)
     row = play.run()
     errors = [error for error in (*(r.error for r in chosen), play.error) if error is not None]
     if on_warning is not None:

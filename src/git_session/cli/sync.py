@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from git_session.cli.opening import open_log
+from git_session.cli.opening import find_here
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
 from git_session.cli.streams import is_terminal, say_warning
@@ -59,19 +59,21 @@ def sync_command(
     if is_fetch and is_push:
         raise UsageError("--fetch and --push exclude each other", "git session sync does both")
     from git_session.autosync import forget_failure, play_background
+    from git_session.store.objects import ObjectStore
     from git_session.sync import open_git, sync_log
 
-    log = open_log()
+    # Without a log: what is not read need not be loaded, and a sync often has nothing to do.
+    store = ObjectStore.open(find_here())
     if is_background:
-        play_background(log)
+        play_background(store)
         return
     row, error = sync_log(
-        log,
+        store,
         remotes,
         direction="fetch" if is_fetch else "push" if is_push else "both",
         timeout=timeout,
         is_dry_run=is_dry_run,
-        git=open_git(log, may_ask=True, on_progress=_show_progress if _has_people() else None),
+        git=open_git(store, may_ask=True, on_progress=_show_progress if _has_people() else None),
         on_warning=say_warning,
     )
     if not settings.is_json:
@@ -82,7 +84,7 @@ def sync_command(
     if error is not None:
         raise error
     if not (remotes or is_fetch or is_push or is_dry_run):
-        forget_failure(log)
+        forget_failure(store)
     if settings.is_json:
         print_data(row)
 
