@@ -142,6 +142,16 @@ def test_a_sync_by_hand_that_went_well_is_the_end_of_the_warning(
     assert (ran.code, ran.stderr) == (0, "")
 
 
+def test_a_sync_that_sends_nothing_leaves_the_warning(clone: Clone, cli: Cli) -> None:
+    status = mark(clone).with_name("autosync.json")
+    status.write_text('{"error": "no way"}')
+    for options in (("--fetch",), ("--push",), ("--dry-run",), ("origin",)):
+        assert cli(clone.path, "sync", *options).code == 0
+        assert status.exists()
+    assert cli(clone.path, "sync").code == 0
+    assert not status.exists()
+
+
 def test_one_background_sync_at_a_time_goes_round_while_more_is_recorded(
     clone: Clone, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

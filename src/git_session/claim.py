@@ -106,7 +106,7 @@ class _Claim:
         claim = self._log.writer.prepare(self._start, head, replay)
         assert claim.commit is not None
         self._tried[claim.commit] = claim, self._chosen["id"]
-        refused = self._exchange.push([self._arbiter], claim.commit, has_snapshots=False)
+        refused = self._exchange.push([self._arbiter], claim.commit)
         self._raise_if_failed()
         return None if refused else claim.commit
 

@@ -72,7 +72,6 @@ class Remote:
     is_known: bool = False
     was_sent: bool = False
     was_received: bool = False
-    was_given_snapshots: bool = False
     unanswered: str | None = None
     """What was pushed last, while it is not known to be there."""
     refusal: PushOutcome | None = None
@@ -162,34 +161,49 @@ class Exchange:
                 continue
             self._look_for_unanswered(remote, before)
 
-    def push(
-        self, remotes: Sequence[Remote], target: str | None, *, has_snapshots: bool = True
-    ) -> list[Remote]:
-        """Pushes a commit by its id to the logs it descends from, and the snapshots they lack.
+    def push(self, remotes: Sequence[Remote], target: str) -> list[Remote]:
+        """Pushes a commit by its id to the logs that it descends from.
 
         Gives the remotes where somebody else was quicker; where the push was declined or failed
         the remote's error says so.
         """
         refused = []
-        for number, remote in enumerate(remotes):
-            self._git.timeout_s = self._share_time(len(remotes) - number)
-            log = {names.WAL_REF: target} if target and self.is_behind(remote, target) else {}
-            snapshots = {}
-            if has_snapshots and not remote.was_given_snapshots:
-                snapshots, remote.was_given_snapshots = self._missing_there(remote), True
+        behind = [remote for remote in remotes if self.is_behind(remote, target)]
+        for number, remote in enumerate(behind):
+            self._git.timeout_s = self._share_time(len(behind) - number)
             try:
-                is_done = self._push_to(remote, log, snapshots)
+                outcomes = self._git.push(remote.name, {names.WAL_REF: target})
             except GitSessionError as error:
-                remote.unanswered = log.get(names.WAL_REF)
+                remote.unanswered = target
                 remote.error = error
                 continue
-            if not is_done:
+            if not self._note_log(remote, target, outcomes[names.WAL_REF]):
                 refused.append(remote)
         return refused
 
-    def is_behind(self, remote: Remote, target: str | None) -> bool:
+    def push_snapshots(self, remotes: Iterable[Remote]) -> None:
+        """Pushes the snapshots that remotes lack, after the log and apart from it.
+
+        Where that fails a warning says so: a snapshot can be made anew wherever the log is, and a
+        server that wants none, or has no room for one, must get the log all the same.
+        """
+        for remote in remotes:
+            snapshots = self._missing_there(remote)
+            self._git.timeout_s = self._share_time(1)
+            try:
+                outcomes = self._git.push(remote.name, snapshots)
+            except GitSessionError as error:
+                remote.warnings.append(f"the snapshots were not sent: {error.message}")
+                continue
+            for ref, outcome in outcomes.items():
+                if outcome.is_there:
+                    remote.snapshots_out += 1
+                else:
+                    remote.warnings.append(f"{remote.name} did not take {ref}: {outcome.reason}")
+
+    def is_behind(self, remote: Remote, target: str) -> bool:
         """Tells whether a remote lacks the target and its log could move there."""
-        if target is None or remote.head == target:
+        if remote.head == target:
             return False
         return remote.head is None or leads_to(self._store, target, remote.head)
 
@@ -210,31 +224,6 @@ class Exchange:
         """Notes how many snapshots would come and go."""
         remote.snapshots_in = len(self._missing_here(remote)) if is_in else 0
         remote.snapshots_out = len(self._missing_there(remote)) if is_out else 0
-
-    def _push_to(self, remote: Remote, log: dict[str, str], snapshots: dict[str, str]) -> bool:
-        """Pushes to one remote; False when the log is worth another try."""
-        outcomes: dict[str, PushOutcome] = {}
-        if log:
-            outcomes = self._git.push(remote.name, log | snapshots)
-            if snapshots and outcomes[names.WAL_REF].state in (_State.DECLINED, _State.FAILED):
-                # It may be the snapshots that there is no room or no wish for.
-                outcomes |= self._git.push(remote.name, log)
-        elif snapshots:
-            try:
-                outcomes = self._git.push(remote.name, snapshots)
-            except GitSessionError as error:
-                remote.warnings.append(f"the snapshots were not sent: {error.message}")
-                return True
-        for ref in snapshots:
-            self._note_snapshot(remote, outcomes[ref])
-        return not log or self._note_log(remote, log[names.WAL_REF], outcomes[names.WAL_REF])
-
-    def _note_snapshot(self, remote: Remote, outcome: PushOutcome) -> None:
-        if outcome.is_there:
-            remote.snapshots_out += 1
-        elif outcome.state is not _State.REFUSED:
-            # Nothing is lost by it: a snapshot can be made anew wherever the log is.
-            remote.warnings.append(f"{remote.name} did not take {outcome.ref}: {outcome.reason}")
 
     def _note_log(self, remote: Remote, target: str, outcome: PushOutcome) -> bool:
         """Notes what became of the pushed log; False when it is worth another try."""

@@ -208,7 +208,7 @@ def _describe_change(replay: Replay, base: str | None, head: str) -> Change:
             issues.append(IndexedIssue(issue_id, task, sessions))
     events = [
         (event.issue_id, event.event_id, event.raw, replay.origin[event.event_id])
-        for event in replay.added.values()
+        for event in replay.new_events()
     ]
     known = 0 if replay.source is None else len(replay.source.problems())
     problems = [asdict(problem) for problem in replay.problems[known:]]

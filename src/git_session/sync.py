@@ -71,6 +71,8 @@ class Sync:
                     break
                 time.sleep(random.uniform(0, pause))
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
+            if self._direction != "fetch" and not self._is_dry_run:
+                self._exchange.push_snapshots(self._good())
         return self._report()
 
     def _play_round(self, pending: list[Remote]) -> list[Remote]:
@@ -86,7 +88,7 @@ class Sync:
             self._exchange.take_snapshots(self._good())
         is_new = target is not None and target not in {local, *(r.head for r in self._known())}
         refused: list[Remote] = []
-        if self._direction != "fetch":
+        if self._direction != "fetch" and target is not None:
             refused = self._exchange.push(self._good(), target)
             if is_new and refused and not any(r.head == target for r in self._good()):
                 # Somebody was quicker: the merge is thrown away and made anew from their head.
@@ -162,13 +164,12 @@ class Sync:
                 continue
             is_news = mine.relation in ("missing", "behind", "diverged")
             is_incoming = is_news and local != target and leads_to(self._store, target, remote.head)
-            is_outgoing = self._direction != "fetch" and self._exchange.is_behind(remote, target)
             remote.due = Due(
                 mine.relation,
                 reads_the_same=mine.reads_the_same,
                 is_incoming=is_incoming,
                 events_in=mine.incoming if is_incoming else 0,
-                events_out=sent.outgoing if is_outgoing else 0,
+                events_out=sent.outgoing if self._is_due(remote, target) else 0,
             )
             if (
                 self._direction == "push"
@@ -180,10 +181,16 @@ class Sync:
                     f"git session sync {remote.name} brings both together",
                 )
 
+    def _is_due(self, remote: Remote, target: str | None) -> bool:
+        """Tells whether the target is to be pushed to a remote."""
+        if target is None or self._direction == "fetch":
+            return False
+        return self._exchange.is_behind(remote, target)
+
     def _note_what_would_be(self, target: str | None) -> None:
         is_in, is_out = self._direction != "push", self._direction != "fetch"
         for remote in self._good():
-            if is_out and self._exchange.is_behind(remote, target):
+            if self._is_due(remote, target):
                 remote.note_sent()
             if remote.due.is_incoming:
                 remote.note_received()
@@ -211,8 +218,7 @@ class Sync:
         else:
             self.error = _explain_standstill(self._store.held_lock(names.WAL_REF))
         for remote in pending:
-            is_due = self._direction != "fetch" and self._exchange.is_behind(remote, target)
-            if remote.error is None and is_due:
+            if remote.error is None and self._is_due(remote, target):
                 remote.give_up(count_unsent(self._store, target, remote.head))
 
     def _known(self) -> list[Remote]:

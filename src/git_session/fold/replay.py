@@ -88,7 +88,9 @@ class Replay:
         `base` is the head up to which everything was known. Where the line does not lead through
         it any more, its own events now stand in a merge, as they would if all were read anew.
         """
-        fresh: set[bytes] = set()
+        # In a first read everything is fresh, and a set of it would only take room.
+        is_first = self.source is None and not self._seen
+        fresh: set[bytes] | None = None if is_first else set()
         self._again.clear()
         is_through_base = base is None
         for commit in commits:
@@ -160,6 +162,10 @@ class Replay:
         """Finds a good event by its id."""
         return self._seen.get(event_id)
 
+    def new_events(self) -> Iterable[Event]:
+        """Gives the events that the source does not know, or knows otherwise."""
+        return self._seen.values() if self.source is None else self.added.values()
+
     def context_events(self) -> list[Event]:
         """Lists the good events that belong to no issue."""
         for issue_id in self.issue_ids():
@@ -181,7 +187,7 @@ class Replay:
             self.origin[event_id] = oid
             self._note_change(self._seen[event_id])
 
-    def _take(self, event: Event, commit: LogCommit, path: str, fresh: set[bytes]) -> None:
+    def _take(self, event: Event, commit: LogCommit, path: str, fresh: set[bytes] | None) -> None:
         if event.fault:
             code, reason = _FAULTS[event.fault]
             self._report(
@@ -197,13 +203,18 @@ class Replay:
         other = self._seen.get(event.event_id)
         if other is None or other.sig != event.sig:
             self._weigh(event, other, commit, path, fresh)
-        elif event.event_id in fresh:
+        elif fresh is None or event.event_id in fresh:
             self.origin[event.event_id] = commit.oid
         else:
             self._again[event.event_id] = commit.oid
 
     def _weigh(
-        self, event: Event, other: Event | None, commit: LogCommit, path: str, fresh: set[bytes]
+        self,
+        event: Event,
+        other: Event | None,
+        commit: LogCommit,
+        path: str,
+        fresh: set[bytes] | None,
     ) -> None:
         """Takes an event in as far as its signature allows, beside the copy that is there."""
         verdict = self.judge(event) if self.judge is not None else None
@@ -216,9 +227,10 @@ class Replay:
             self._report("signature", message, commit, path, event)
         if other is None:
             self._keep(event, commit.oid)
-            fresh.add(event.event_id)
+            if fresh is not None:
+                fresh.add(event.event_id)
             return
-        if event.event_id in fresh:
+        if fresh is None or event.event_id in fresh:
             self.origin[event.event_id] = commit.oid
         if verdict and self.judge is not None and not self.judge(other):
             self._replace(other, event)
@@ -237,7 +249,8 @@ class Replay:
         self._note_change(new)
 
     def _note_change(self, event: Event) -> None:
-        self.added[event.event_id] = event
+        if self.source is not None:
+            self.added[event.event_id] = event
         self.changed.add(event.issue_id)
         self._folded.pop(event.issue_id, None)
 
