@@ -100,6 +100,10 @@ def test_json_is_indented_for_people_and_one_line_in_a_pipe(
     assert shown.startswith('{\n  "schema_version": 1,\n  "ok": true,\n')
     assert json.loads(shown)["data"]["total"] == 1
     assert cli(path, "list", "--json").stdout.count("\n") == 1
+    # What comes as text from the index is laid out like all the rest.
+    piped = cli(path, "list", "--status", "exit", "--json").json()
+    shown = _run_on_terminal(path, "list", "--status", "exit", "--json")
+    assert shown == json.dumps(piped, indent=2, ensure_ascii=False) + "\n"
 
 
 @pytest.mark.parametrize(

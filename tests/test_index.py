@@ -118,6 +118,7 @@ def test_without_content_it_answers_nothing_and_leaves_no_file(tmp_path: Path) -
     assert index.head is None
     assert (index.session_rows(), index.task_rows(), index.problems()) == ([], [], [])
     assert (index.session_refs(), index.task_refs(), index.issue_ids()) == ([], [], [])
+    assert index.ended_sessions() == []
     assert (index.event_count(), index.commit_count(), index.count_sessions()) == (0, 0, 0)
     assert HEADS[0] not in index
     assert index.events_of(b"x" * 16) == []
@@ -159,6 +160,7 @@ def test_text_and_numbers_of_any_kind_come_back(tmp_path: Path) -> None:
     truth = truths_of(changes)[changes[-1].head]
     index = fill(tmp_path, changes)
     assert index.session_rows() == truth["sessions"][0]
+    assert sorted(index.ended_sessions()) == truth["ended"][0]
     assert index.session_refs() == truth["session_refs"]
 
 
@@ -517,6 +519,7 @@ def test_each_question_by_itself_is_answered_rightly_or_not(
                 lambda index: index.session_rows(issue_id=issue_id),
                 truth["sessions_of"][issue_id],
             ),
+            ("ended", lambda index: sorted(index.ended_sessions()), truth["ended"][0]),
             ("count", lambda index: index.count_sessions(engine="codex", role="user"), None),
             ("tasks", lambda index: index.task_rows(), truth["tasks"]),
             ("task refs", lambda index: index.task_refs(), truth["task_refs"]),
@@ -533,7 +536,7 @@ def test_each_question_by_itself_is_answered_rightly_or_not(
             except IndexLostError:
                 lost.add(name)
             index.close()
-    assert len(lost) == 10
+    assert len(lost) == 11
 
 
 def _items(folder: Path) -> list[tuple[int, bytes]]:

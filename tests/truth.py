@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +26,7 @@ _FILTERS: Final[tuple[dict[str, Any], ...]] = (
     {"engine": "codex", "role": "user"},
     {"role": "witness", "without_exited": True},
 )
+_WHO: Final[tuple[dict[str, Any], ...]] = ({}, {"engine": "codex"}, {"role": "user"})
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Truth:
         """Gives what `read_answers` must find."""
         ids = sorted(self.events.keys() | self.issues.keys())
         rows = [row for issue in self.issues.values() for row in issue.sessions]
-        rows.sort(key=lambda row: (row["started_ts"], row["session_id"], row["grite_issue_id"]))
+        rows.sort(key=_order)
         tasks = [issue.task for issue in self.issues.values() if issue.task is not None]
         tasks.sort(key=lambda row: (row["created_ts"], row["grite_issue_id"]))
         return {
@@ -61,6 +63,10 @@ class Truth:
             },
             "sessions": [_filter(rows, **filters) for filters in _FILTERS],
             "counts": [len(_filter(rows, **filters)) for filters in _FILTERS],
+            "ended": [
+                [(_order(row), _print(row)) for row in _filter(rows, states=("exit",), **who)]
+                for who in _WHO
+            ],
             "sessions_of": {
                 issue_id: [row for row in rows if row["grite_issue_id"] == issue_id.hex()]
                 for issue_id in ids
@@ -92,6 +98,7 @@ class Truth:
                 "events": {issue_id: sorted(index.events_of(issue_id)) for issue_id in ids},
                 "sessions": [index.session_rows(**filters) for filters in _FILTERS],
                 "counts": [index.count_sessions(**filters) for filters in _FILTERS],
+                "ended": [sorted(index.ended_sessions(**who)) for who in _WHO],
                 "sessions_of": {
                     issue_id: index.session_rows(issue_id=issue_id) for issue_id in ids
                 },
@@ -206,6 +213,15 @@ def _filter(
     found = [row for row in found if not without_exited or row["state"] != "exit"]
     found = [row for row in found if engine is None or row["engine"] == engine]
     return [row for row in found if role is None or row["role"] == role]
+
+
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["started_ts"], row["session_id"], row["grite_issue_id"]
+
+
+def _print(row: dict[str, Any]) -> bytes:
+    """Writes a row as commands print it: UTF-8, lone surrogates by their numbers."""
+    return json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _issue_id(number: int) -> bytes:

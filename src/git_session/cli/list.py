@@ -9,9 +9,16 @@ import click
 
 from git_session.cli.opening import find_here, open_queries, say_no_log, say_problems
 from git_session.cli.options import Settings, command
-from git_session.cli.output import print_data, print_line, print_table, terminal_width
+from git_session.cli.output import (
+    print_data,
+    print_data_text,
+    print_line,
+    print_table,
+    terminal_width,
+)
 from git_session.cli.streams import say
 from git_session.quick import count_quickly, list_quickly
+from git_session.wire.json_text import format_json
 from git_session.wire.words import ROLES, STATES
 
 if TYPE_CHECKING:
@@ -96,14 +103,22 @@ def _answer_quickly(settings: Settings, filters: dict[str, Any], is_count: bool)
     found = list_quickly(find_here(), os.environ, **filters)
     if found is None:
         return False
-    rows, exited = found
-    _print_json(None if is_count else rows, len(rows), exited)
+    texts, exited = found
+    if is_count:
+        _print_json(None, len(texts), exited)
+    else:
+        numbers = format_json(_count_fields(len(texts), exited))
+        print_data_text(b'{"sessions": [%b], %b' % (b", ".join(texts), numbers[1:]))
     return True
 
 
 def _print_json(rows: list[dict[str, Any]] | None, total: int, exited: int) -> None:
     shown = {} if rows is None else {"sessions": rows}
-    print_data({**shown, "total": total, "exited": exited})
+    print_data({**shown, **_count_fields(total, exited)})
+
+
+def _count_fields(total: int, exited: int) -> dict[str, int]:
+    return {"total": total, "exited": exited}
 
 
 def print_sessions(rows: list[dict[str, object]]) -> None:

@@ -13,6 +13,7 @@ import click
 
 from git_session.cli.streams import flush_output, has_colors, is_terminal, write_out
 from git_session.cli.text import strip_controls
+from git_session.wire.json_text import format_json
 
 if TYPE_CHECKING:
     from git_session.cli.table import Column
@@ -25,6 +26,15 @@ _SHELL_WORDS: Final = re.compile(r"[^A-Za-z0-9_./-]")
 def print_data(data: Any) -> None:
     """Prints the envelope of a success."""
     _print_json({"schema_version": SCHEMA_VERSION, "ok": True, "data": data})
+
+
+def print_data_text(text: bytes) -> None:
+    """Prints the envelope of a success around data that is JSON already, byte for byte."""
+    if is_terminal(sys.stdout):
+        print_data(json.loads(text))
+        return
+    head = format_json({"schema_version": SCHEMA_VERSION, "ok": True})
+    write_out(b'%b, "data": %b}\n' % (head[:-1], text))
 
 
 def print_failure(code: str, message: str, hint: str | None) -> None:
@@ -95,6 +105,4 @@ def _choose_pager() -> str | None:
 
 def _print_json(document: Any) -> None:
     indent = 2 if is_terminal(sys.stdout) else None
-    text = json.dumps(document, ensure_ascii=False, indent=indent) + "\n"
-    # A lone surrogate is no UTF-8; as a backslash and its number it is JSON.
-    write_out(text.encode(errors="backslashreplace"))
+    write_out(format_json(document, indent=indent) + b"\n")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from git_session.store.index_file import FailureError, Identity, IndexFile, discard, identify
-from git_session.store.index_format import ID_SIZE, SCHEMA, DamageError, Row
+from git_session.store.index_format import ID_SIZE, SCHEMA, DamageError, Order, Row
 from git_session.store.index_view import View, wanted_states
 
 if TYPE_CHECKING:
@@ -129,6 +129,17 @@ class LogIndex:
         """Lists sessions, oldest first; `heartbeat_age_ms` is None in all of them."""
         wanted, kinds = wanted_states(states, engine, role, without_exited=without_exited)
         return self._ask(lambda view: view.session_rows(issue_id, wanted, kinds), [])
+
+    def ended_sessions(
+        self, *, engine: str | None = None, role: str | None = None
+    ) -> list[tuple[Order, bytes]]:
+        """Gives the sessions that exited as they are printed, each with what it is listed by.
+
+        Nothing in the row of such a session depends on when it is read.
+        """
+        wanted, _ = wanted_states((), engine, role, without_exited=False)
+        is_open = engine is None and role is None
+        return self._ask(lambda view: view.ended_sessions(None if is_open else wanted), [])
 
     def count_sessions(
         self,

@@ -14,9 +14,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-Row = dict[str, Any]
+from git_session.wire.json_text import format_json
 
-SCHEMA: Final = 1
+Row = dict[str, Any]
+Order = tuple[int, str, str]
+"""What sessions are listed by."""
+
+SCHEMA: Final = 2
 """Goes up with every change of the layout; each number has a file of its own."""
 
 SEAL: Final = 0
@@ -186,6 +190,26 @@ def parse_rows(values: Iterable[bytes]) -> list[Row]:
     rows = parse_json(b"[" + b",".join(values) + b"]")
     assert isinstance(rows, list)
     return rows
+
+
+def order_of(session: Row) -> Order:
+    """Gives what a session is listed by: the oldest first, ties by its ids."""
+    return session["started_ts"], session["session_id"], session["grite_issue_id"]
+
+
+def format_sessions(rows: Iterable[Row]) -> bytes:
+    """Writes a line a session: its order, a tab, and its row as commands print it.
+
+    Whoever prints sessions as they are need not parse them.
+    """
+    return b"\n".join([format_json(order_of(row)) + b"\t" + format_json(row) for row in rows])
+
+
+def split_sessions(values: Iterable[bytes]) -> list[tuple[Order, bytes]]:
+    """Reads what each session of many values is listed by, and its row, which stays JSON."""
+    lines = [line.partition(b"\t") for value in values for line in value.split(b"\n")]
+    orders = parse_json(b"[" + b",".join([order for order, _, _ in lines]) + b"]")
+    return [(tuple(order), row) for order, (_, _, row) in zip(orders, lines, strict=True)]
 
 
 def pack_event(event_id: bytes, commit: bytes, raw: bytes) -> bytes:

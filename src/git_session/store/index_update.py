@@ -135,16 +135,20 @@ class _Update:
         rows = [{**row, "heartbeat_age_ms": None} for row in issue.sessions]
         live = [row for row in rows if row["state"] != "exit"]
         ended = [row for row in rows if row["state"] == "exit"]
-        tasks = [issue.task] if issue.task is not None else []
-        for kind, found in ((form.TASK, tasks), (form.LIVE, live), (form.ENDED, ended)):
+        if issue.task is not None:
+            self._put_issue_value(entry, form.TASK, form.format_rows([issue.task]))
+        for kind, found in ((form.LIVE, live), (form.ENDED, ended)):
             if found:
-                entry.checks[kind] = self._put(kind, entry.number, 0, form.format_rows(found))
+                self._put_issue_value(entry, kind, form.format_sessions(found))
         entry.task = [issue.task["task_id"], issue.task["title"]] if issue.task else None
         entry.sessions = [
             [row["session_id"], row["state"], row["engine"], row["role"]] for row in rows
         ]
         for row in rows:
             self._count_state(row["state"], 1)
+
+    def _put_issue_value(self, entry: Entry, kind: int, value: bytes) -> None:
+        entry.checks[kind] = self._put(kind, entry.number, 0, value)
 
     def _count_state(self, state: str, by: int) -> None:
         self._seal.states[state] = self._seal.states.get(state, 0) + by

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from git_session.store import index_format as form
 from git_session.store.index_file import IndexFile
-from git_session.store.index_format import ID_SIZE, DamageError, Entry, Row, Seal
+from git_session.store.index_format import ID_SIZE, DamageError, Entry, Order, Row, Seal
 
 Wanted = Callable[[str, str, str], bool]
 """Tells whether sessions of a state, an engine and a role are asked for."""
@@ -80,14 +80,19 @@ class View:
     def session_rows(self, issue_id: bytes | None, wanted: Wanted, kinds: list[int]) -> list[Row]:
         """Reads sessions, oldest first; `kinds` are LIVE, ENDED or both."""
         values = [value for kind in kinds for value in self._row_values(kind, issue_id)]
-        rows = [
-            row
-            for row in form.parse_rows(values)
-            if wanted(row["state"], row["engine"], row["role"])
-        ]
-        return sorted(
-            rows, key=lambda row: (row["started_ts"], row["session_id"], row["grite_issue_id"])
-        )
+        rows = form.parse_rows(text for _, text in form.split_sessions(values))
+        return sorted([row for row in rows if _is_wanted(row, wanted)], key=form.order_of)
+
+    def ended_sessions(self, wanted: Wanted | None) -> list[tuple[Order, bytes]]:
+        """Reads the sessions that exited: what each is listed by, and its row in JSON.
+
+        The rows are parsed only where there is a test to pass.
+        """
+        found = form.split_sessions(self._row_values(form.ENDED, None))
+        if wanted is None:
+            return found
+        rows = form.parse_rows(text for _, text in found)
+        return [item for item, row in zip(found, rows, strict=True) if _is_wanted(row, wanted)]
 
     def count_sessions(self, issue_id: bytes | None, wanted: Wanted) -> int:
         """Counts sessions."""
@@ -152,6 +157,10 @@ def wanted_states(
     if not without_exited and (not states or "exit" in states):
         kinds.append(form.ENDED)
     return wanted, kinds
+
+
+def _is_wanted(row: Row, wanted: Wanted) -> bool:
+    return wanted(row["state"], row["engine"], row["role"])
 
 
 def _holds(ids: bytes, wanted: bytes) -> bool:
