@@ -110,6 +110,9 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("tasks", "tasks")
     check("task-show", "task", "show", task)
     check("fsck", "fsck")
+    actor = check("actor-new", "actor", "new", "--use")["actor"]["actor_id"]
+    for words in (("list", "--log"), ("show",), ("use", actor), ("key",)):
+        check(f"actor-{words[0]}", "actor", *words)
     check("schema", "schema")
     check("demo", "demo", "new")
     assert seen == set(schemas._COMMANDS)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from typing import Final, Protocol
 
 from git_session.errors import NotFoundError
-from git_session.fold.replay import Problem, Replay, SignatureJudge
+from git_session.fold.replay import Problem, Replay
 from git_session.fold.rows import Row, session_row, task_row
-from git_session.store.actors import read_public_keys
 from git_session.store.config import GriteConfig, read_config
 from git_session.store.index import IndexLostError, LogIndex
 from git_session.store.index_update import Change, IndexedIssue
 from git_session.store.objects import ObjectStore
+from git_session.store.trust import Trust, read_trust
 from git_session.wire import names
 from git_session.wire.commit import LogCommit
-from git_session.wire.event import Event
 
 _WATCHED: Final = 500
 """Commits between two looks at the progress."""
@@ -69,6 +68,11 @@ class LogReader:
                 self._replay.add(self._read_commits(head, self._replay), base)
         self._head = head
         return head, self._replay
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Gives what decides which events count: the policy, and the keys it goes by."""
+        return read_trust(self.store, self.config.verify_signatures)
 
     def follow(self, commit: LogCommit) -> None:
         """Takes in the commit that was just appended, as if it had been read."""
@@ -146,17 +150,8 @@ class LogReader:
 
     def _open_index(self) -> LogIndex:
         path = self.store.common_dir / names.SESSION_DIR / "index.db"
-        self._index = LogIndex.open(path, trust=self._trust())
+        self._index = LogIndex.open(path, trust=self.trust.digest)
         return self._index
-
-    def _trust(self) -> str:
-        """Digests what decides which events count: the policy, and the keys it goes by."""
-        policy = self.config.verify_signatures
-        if policy == "off":
-            return policy
-        keys = sorted(read_public_keys(self.store.common_dir).items())
-        digest = hashlib.sha256(b"".join(actor + key for actor, key in keys))
-        return f"{policy} {digest.hexdigest()}"
 
     def _read_commits(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
         commits = self._read_unwatched(head, known)
@@ -173,9 +168,9 @@ class LogReader:
         )
 
     def _new_replay(self) -> Replay:
-        policy = self.config.verify_signatures
-        judge = None if policy == "off" else judge_signatures(self.store)
-        return Replay(judge=judge, requires_signature=policy == "require")
+        trust = self.trust
+        judge = None if trust.policy == "off" else trust.judge
+        return Replay(judge=judge, policy=trust.policy)
 
     def _note_fault(self, commit: str, path: str, what: str) -> None:
         self._replay.report(Problem("missing_object", what, commit, path))
@@ -213,21 +208,6 @@ def _describe_change(replay: Replay, base: str | None, head: str) -> Change:
     known = 0 if replay.source is None else len(replay.source.problems())
     problems = [asdict(problem) for problem in replay.problems[known:]]
     return Change(base, head, replay.commits, events, issues, problems)
-
-
-def judge_signatures(store: ObjectStore) -> SignatureJudge:
-    """Makes the judge of signatures from the public keys of the repository's actors."""
-    keys = read_public_keys(store.common_dir)
-
-    def judge(event: Event) -> bool | None:
-        key = keys.get(event.actor)
-        if not key or event.sig is None:
-            return None
-        from git_session.store import signing  # 25 ms, for those who verify
-
-        return signing.verify(key, event.event_id, event.sig)
-
-    return judge
 
 
 @contextmanager

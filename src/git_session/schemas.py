@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from git_session import model
+from git_session import model, model_trust
 from git_session.errors import NotFoundError
 from git_session.model import I32, I64, U32, Hex16, Hex32, Model, Role, SessionType, Status
 from git_session.wire.event import KIND_NAMES
@@ -118,6 +118,11 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "handoff": model.Recorded,
     "exit": model.Recorded,
     "fsck": model.FsckReport,
+    "actor-list": model_trust.ActorList,
+    "actor-show": model_trust.ActorShown,
+    "actor-new": model_trust.ActorShown,
+    "actor-use": model_trust.ActorShown,
+    "actor-key": model_trust.ActorKeyShown,
     "schema": SchemaNames,
     "demo": DemoPlayed,
 }
@@ -144,7 +149,7 @@ def schema(name: str) -> dict[str, Any]:
 def _types() -> dict[str, Any]:
     models = [
         found
-        for found in vars(model).values()
+        for found in (*vars(model).values(), *vars(model_trust).values())
         if isinstance(found, type) and issubclass(found, Model) and found is not Model
     ]
     stored = {"block": Block, "event": _event_type(), "envelope": _envelope_type()}

@@ -163,8 +163,8 @@ class LogWriter:
         if replay.requires_signature and not all(judge and judge(event) for event in events):
             raise EnvironmentFaultError(
                 f"verify_signatures is require, and actor {self.actor.actor_id[:8]} has no signing"
-                " key that this repository knows: what it writes would not be read",
-                "grite actor init --generate-key makes an actor that signs",
+                " key that is trusted here: what it writes would not be read",
+                "git session actor new --use makes an actor that signs and writes from now on",
             )
 
     def _write(self, head: str | None, events: Sequence[Event]) -> LogCommit:

@@ -32,6 +32,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Trust": {
         "fsck": "Checks every commit, chunk, event and session of the log.",
+        "actor": "Shows and makes actors: who writes, and whose signatures count.",
     },
     "Connect": {
         "init": "Makes this repository ready for sessions.",

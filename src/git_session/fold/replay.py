@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from git_session.errors import WireError
+from git_session.fold.faults import Policy, describe_doubt, describe_fault
 from git_session.fold.issues import Issue, fold_issue, is_issue_event
 from git_session.fold.sessions import IssueSessions, fold_sessions
 from git_session.fold.source import Source
-from git_session.wire import event as kinds
 from git_session.wire.chunk import decode_chunk
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import Event, decode_event, decode_sound_event
@@ -22,22 +22,15 @@ from git_session.wire.event import Event, decode_event, decode_sound_event
 T = TypeVar("T")
 
 SignatureJudge = Callable[[Event], bool | None]
-"""Tells whether an event's signature is right; None without a signature or a known key."""
-
-_FAULTS: Final = {
-    kinds.BAD_EVENT_ID: ("event_id", "its id is not the hash of its content"),
-    kinds.UNKNOWN_KIND: ("unknown_kind", "its kind is not known to this version"),
-    kinds.UNKNOWN_PAYLOAD: (
-        "unknown_payload",
-        "its payload has a shape this version does not know",
-    ),
-    kinds.BEYOND_TIME: ("beyond_time", "its timestamp lies beyond the year 9999"),
-}
+"""Tells whether an event's signature is right; None without a signature or a trusted key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Names one thing that reading left out: a stable code, where it is, and a sentence."""
+    """Names one thing that reading left out: a stable code, where it is, and a sentence.
+
+    `actor` (32 hex digits) is set where the sentence speaks for all events of one actor.
+    """
 
     code: str
     message: str
@@ -45,6 +38,7 @@ class Problem:
     path: str = ""
     event_id: str = ""
     issue_id: str = ""
+    actor: str = ""
 
 
 @dataclass(slots=True)
@@ -57,7 +51,7 @@ class FoldedIssue:
 
 @dataclass(slots=True)
 class Replay:
-    """Accumulates the events of a log; `judge` and `requires_signature` set the trust in them.
+    """Accumulates the events of a log; `judge` and `policy` set the trust in them.
 
     `origin` maps an event id to the oldest commit of the line that holds the event. With a
     `source` everything up to its head counts as read, and an issue's events are fetched from it
@@ -66,7 +60,7 @@ class Replay:
     """
 
     judge: SignatureJudge | None = None
-    requires_signature: bool = False
+    policy: Policy = "off"
     source: Source | None = None
     recall: Callable[[], Iterable[LogCommit]] | None = None
     lost: type[Exception] = LookupError
@@ -81,6 +75,7 @@ class Replay:
     _folded: dict[bytes, FoldedIssue] = field(default_factory=dict)
     _fetched: set[bytes] = field(default_factory=set)
     _again: dict[bytes, str] = field(default_factory=dict)
+    _doubted: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, commits: Iterable[LogCommit], base: str | None = None) -> None:
         """Takes in commits, newest first, that were not taken in before.
@@ -113,8 +108,15 @@ class Replay:
             self._change_lines()
 
     def report(self, problem: Problem) -> None:
-        """Notes a problem that the store met while reading."""
+        """Notes a problem that was met while reading, here or by the store."""
         self.problems.append(problem)
+        if problem.actor:
+            self._doubted.add((problem.code, problem.actor))
+
+    @property
+    def requires_signature(self) -> bool:
+        """Tells whether no event is read without a good signature."""
+        return self.policy == "require"
 
     def __contains__(self, oid: object) -> bool:
         """Tells whether a commit was read already, here or by the source."""
@@ -189,14 +191,8 @@ class Replay:
 
     def _take(self, event: Event, commit: LogCommit, path: str, fresh: set[bytes] | None) -> None:
         if event.fault:
-            code, reason = _FAULTS[event.fault]
-            self._report(
-                code,
-                f"event {event.event_id.hex()[:12]} is left out: {reason}",
-                commit,
-                path,
-                event,
-            )
+            fault = describe_fault(event)
+            self._report(fault.code, fault.message, commit, path, event)
             return
         if self.source is not None:
             self._fetch(event.issue_id)
@@ -218,13 +214,10 @@ class Replay:
     ) -> None:
         """Takes an event in as far as its signature allows, beside the copy that is there."""
         verdict = self.judge(event) if self.judge is not None else None
-        if self.requires_signature and not verdict:
-            message = f"event {event.event_id.hex()[:12]} is left out: it has no valid signature"
-            self._report("signature", message, commit, path, event)
-            return
-        if verdict is False:
-            message = f"event {event.event_id.hex()[:12]} has a wrong signature"
-            self._report("signature", message, commit, path, event)
+        if not verdict:
+            self._note_doubt(event, verdict, commit, path)
+            if self.requires_signature:
+                return
         if other is None:
             self._keep(event, commit.oid)
             if fresh is not None:
@@ -234,6 +227,12 @@ class Replay:
             self.origin[event.event_id] = commit.oid
         if verdict and self.judge is not None and not self.judge(other):
             self._replace(other, event)
+
+    def _note_doubt(self, event: Event, verdict: bool | None, commit: LogCommit, path: str) -> None:
+        doubt = describe_doubt(event, verdict, self.policy)
+        if doubt is None or (doubt.actor and (doubt.code, doubt.actor) in self._doubted):
+            return
+        self._report(doubt.code, doubt.message, commit, path, event, doubt.actor)
 
     def _keep(self, event: Event, oid: str) -> None:
         self._seen[event.event_id] = event
@@ -274,18 +273,24 @@ class Replay:
         self.source = None
         for part in (self.events, self.origin, self.commits, self.added, self._seen, self._folded):
             part.clear()
-        self.changed.clear()
-        self.problems.clear()
+        for found in (self.changed, self.problems, self._doubted):
+            found.clear()
         self.new_count = 0
         if self.recall is not None:
             self.add(self.recall())
 
     def _report(
-        self, code: str, message: str, commit: LogCommit, path: str, event: Event | None = None
+        self,
+        code: str,
+        message: str,
+        commit: LogCommit,
+        path: str,
+        event: Event | None = None,
+        actor: str = "",
     ) -> None:
         event_id = event.event_id.hex() if event else ""
         issue_id = event.issue_id.hex() if event else ""
-        self.problems.append(Problem(code, message, commit.oid, path, event_id, issue_id))
+        self.report(Problem(code, message, commit.oid, path, event_id, issue_id, actor))
 
 
 def changed_issues(replay: Replay) -> Iterator[FoldedIssue]:

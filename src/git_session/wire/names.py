@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
+GRITE_PREFIX: Final = "refs/grite/"
+OWN_PREFIX: Final = "refs/git-session/"
 WAL_REF: Final = "refs/grite/wal"
 SNAPSHOT_PREFIX: Final = "refs/grite/snapshots/"
 LOCK_PREFIX: Final = "refs/grite/locks/"
