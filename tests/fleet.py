@@ -295,7 +295,7 @@ class MemoryStore:
     def held_lock(self, _name: str) -> Path | None:
         return None
 
-    def queue_for_sync(self) -> AbstractContextManager[None]:
+    def queue(self, _work: str) -> AbstractContextManager[None]:
         return nullcontext()
 
     def read_commits(

@@ -46,7 +46,7 @@ def claim_row(
     sync = f"git session sync {remote}" if remote else "git session sync"
     claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
     appended, session_id = claim.run()
-    return log.recorded_row(appended, session_id, [])
+    return log.started_row(appended, session_id, [])
 
 
 class _Claim:

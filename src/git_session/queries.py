@@ -140,9 +140,12 @@ class LogQueries:
 
     def session_row(self, ref: str) -> Row:
         """Finds one session. Raises NotFoundError or AmbiguousError."""
-        replay = self.reader.require()
-        folded, life = find_session(replay, ref)
-        return session_row(replay, folded, life, self.clock())
+        folded, life = self.find_session(ref)
+        return session_row(self.replay(), folded, life, self.clock())
+
+    def find_session(self, ref: str) -> Found:
+        """Finds one session as it was folded. Raises NotFoundError or AmbiguousError."""
+        return find_session(self.reader.require(), ref)
 
     def transition_rows(
         self, ref: str | None = None, *, task: str | None = None, limit: int | None = None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from git_session.errors import ConflictError, UsageError
+from git_session.beatkeeping import BeatKeeper, is_presumption, make_extras
+from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
 from git_session.fold import plan
 from git_session.fold.find import find_session, find_task, session_refs, task_refs
 from git_session.fold.lifecycle import TASK_STATUSES
-from git_session.fold.replay import Replay
+from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row, session_row, task_row
+from git_session.fold.sessions import Life
 from git_session.queries import LogQueries, require_words
 from git_session.wire import names
 from git_session.wire.block import (
@@ -23,12 +27,18 @@ from git_session.wire.block import (
     Extra,
     SessionState,
 )
-from git_session.wire.words import ROLES, SESSION_TYPES, STATES
+from git_session.wire.evidence import PARENT_KEY
+from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
 from git_session.writer import Appended, Plan
 
 
 class LogRecorder(LogQueries):
     """Records sessions and tasks."""
+
+    @cached_property
+    def keeper(self) -> BeatKeeper:
+        """Gives the keeper of this host's beat files."""
+        return BeatKeeper(self.store, self.top, self.clock)
 
     def start_row(self, task: str, **details: Any) -> Row:
         """Records a new session as spawned; the details are those of plan_start.
@@ -39,7 +49,7 @@ class LogRecorder(LogQueries):
         live = [row["session_id"] for row in self.session_rows(task=task)]
         appended = self.writer.append(start)
         others = [f"the task has a live session already: {other}" for other in live]
-        return self.recorded_row(appended, chosen["id"], others)
+        return self.started_row(appended, chosen["id"], others)
 
     def plan_start(
         self,
@@ -52,12 +62,14 @@ class LogRecorder(LogQueries):
         pid: int | None = None,
         session_id: str | None = None,
         note: str | None = None,
+        attributes: Mapping[str, Extra] | None = None,
         extras: Mapping[str, Extra] | None = None,
     ) -> tuple[Plan, dict[str, str]]:
         """Plans a new session: a `polecat` when it has a worktree, else `crew`, unless told.
 
-        The second value holds the session's id under `id` once the plan was carried out.
-        Raises UsageError for a role, type, pid or id that cannot be.
+        The second value holds the session's id under `id` once the plan was carried out. The
+        session that `$GIT_SESSION_ID` names is the parent, unless it has exited. Raises UsageError
+        for a role, type, pid, id or attribute's name that cannot be.
         """
         kind = session_type or ("polecat" if worktree else "crew")
         require_words([role], ROLES, "role")
@@ -66,6 +78,7 @@ class LogRecorder(LogQueries):
         if pid is not None and not 0 <= pid <= U32_MAX:
             raise UsageError(f"{pid} cannot be a pid", f"0 to {U32_MAX}")
         stored = self._stored_worktree(worktree)
+        given = make_extras(pid, attributes, extras)
         chosen: dict[str, str] = {}
 
         def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
@@ -76,8 +89,9 @@ class LogRecorder(LogQueries):
                     f"task {folded.issue.task_id} has a session {chosen['id']} already",
                     f"git session show {chosen['id']}",
                 )
+            found = {**self._find_parent(replay, chosen["id"]), **given}
             state = SessionState(
-                "spawned", chosen["id"], role, kind, engine, stored, now, pid, extras=extras or {}
+                "spawned", chosen["id"], role, kind, engine, stored, now, pid, extras=found
             )
             return folded.issue.issue_id, plan.plan_block(folded.issue, None, state, note)
 
@@ -91,28 +105,40 @@ class LogRecorder(LogQueries):
         is_forced: bool = False,
         note: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        pid: int | None = None,
+        attributes: Mapping[str, Extra] | None = None,
         extras: Mapping[str, Extra] | None = None,
     ) -> Row:
         """Records that a session is now in `state`; the same state again is a beat.
 
-        Raises TransitionError, naming what is allowed, unless forced.
+        A `pid` is recorded with the evidence of its process. Raises TransitionError, naming what
+        is allowed, unless forced.
         """
         require_words([state], STATES, "state")
-        known = dict(changes or {})
+        known = {**(changes or {}), **({} if pid is None else {"pid": pid})}
+        own = make_extras(pid, attributes, extras)
 
-        def advance(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
-            folded, life = find_session(replay, session)
-            after = plan.plan_state(
+        def choose(life: Life, seen: Row, news: Mapping[str, Extra]) -> SessionState:
+            return plan.plan_state(
                 life,
                 state,
                 is_forced=is_forced,
-                changes={"last_heartbeat_ts": now, **known},
-                extras=extras or {},
+                changes={**seen, **known},
+                extras={**news, **own},
             )
-            return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
 
-        session_id = find_session(self.reader.require(), session)[1].session_id
-        return self.recorded_row(self.writer.append(advance), session_id, [])
+        return self._record(session, choose, note, is_life=not is_presumption(state, known))
+
+    def beat_row(self, session: str) -> Row:
+        """Records a sign of life: the same state again, with what the beat file tells.
+
+        An exit that was presumed is revoked by it. Raises TransitionError for any other exit.
+        """
+
+        def choose(life: Life, seen: Row, news: Mapping[str, Extra]) -> SessionState:
+            return plan.plan_beat(life, changes=seen, extras=news)
+
+        return self._record(session, choose, None, is_work=False)
 
     def exit_row(
         self,
@@ -123,6 +149,7 @@ class LogRecorder(LogQueries):
         output_ref: str | None = None,
         is_forced: bool = False,
         note: str | None = None,
+        attributes: Mapping[str, Extra] | None = None,
     ) -> Row:
         """Records a session's end; without a reason code 0 is `completed`, any other `crash`."""
         if code is not None and not I32_MIN <= code <= I32_MAX:
@@ -135,7 +162,9 @@ class LogRecorder(LogQueries):
         }
         if output_ref is not None:
             changes["last_output_ref"] = output_ref
-        return self.advance_row(session, "exit", is_forced=is_forced, note=note, changes=changes)
+        return self.advance_row(
+            session, "exit", is_forced=is_forced, note=note, changes=changes, attributes=attributes
+        )
 
     def add_task_row(self, title: str, *, body: str = "", convoy: str | None = None) -> Row:
         """Records a new queued task, with the labels that brat gives one."""
@@ -170,23 +199,74 @@ class LogRecorder(LogQueries):
             self.writer.append(lambda replay, _: (find_task(replay, task).issue.issue_id, [draft]))
         )
 
+    def started_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
+        """Makes the row of a Recorded from a start that was appended, and the session's beat."""
+        folded = self._folded(appended)
+        state, issue = folded.sessions.lives[session_id].state, folded.issue
+        failed = self.keeper.try_begin(issue.hex, issue.task_id, state)
+        return self.recorded_row(appended, session_id, [*warnings, *failed])
+
     def recorded_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
         """Makes the row of a Recorded from what was appended."""
-        replay = self.replay()
-        folded = replay.issue(appended.issue_id)
-        assert folded is not None
+        folded = self._folded(appended)
+        life = folded.sessions.lives[session_id]
         return {
-            "session": session_row(replay, folded, folded.sessions.lives[session_id], self.clock()),
+            "session": session_row(self.replay(), folded, life, self.clock()),
             "commit": appended.commit,
             "events": appended.events,
             "warnings": [*warnings, *appended.warnings],
         }
 
-    def _task_recorded_row(self, appended: Appended) -> Row:
+    def _record(
+        self,
+        session: str,
+        choose: Callable[[Life, Row, Mapping[str, Extra]], SessionState],
+        note: str | None,
+        *,
+        is_life: bool = True,
+        is_work: bool = True,
+    ) -> Row:
+        """Appends the state that `choose` makes of what changed by itself, and of new extra keys.
+
+        Both come from the clock and the beat file. `is_life` says that the session is seen alive
+        now, `is_work` that it does something.
+        """
+        written: list[tuple[SessionState, Mapping[str, Extra]]] = []
+
+        def advance(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            folded, life = find_session(replay, session)
+            beat_ts, news = self.keeper.read_news(folded.issue.hex, life.session_id)
+            known_ts = life.state.last_heartbeat_ts
+            seen_ts = now if is_life else max(beat_ts or 0, known_ts or 0) or None
+            after = choose(life, {"last_heartbeat_ts": seen_ts}, news)
+            written[:] = [(after, news)]
+            return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
+
+        self.reader.require()
+        appended = self.writer.append(advance)
+        issue_id, (after, taken) = appended.issue_id.hex(), written[0]
+        warnings = self.keeper.follow(issue_id, after, taken, is_work=is_life and is_work)
+        return self.recorded_row(appended, after.session_id, warnings)
+
+    def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:
+        """Finds the session that a new one is started in, as an extra key."""
+        parent = self._environ.get(SESSION_VARIABLE, "")
+        if not names.is_safe_id(parent) or parent == session_id:
+            return {}
+        with suppress(NotFoundError, AmbiguousError):
+            life = find_session(replay, parent)[1]
+            # One that has exited is a variable that was left set.
+            return {} if life.state.is_exit else {PARENT_KEY: life.session_id}
+        return {PARENT_KEY: parent}
+
+    def _folded(self, appended: Appended) -> FoldedIssue:
         folded = self.replay().issue(appended.issue_id)
         assert folded is not None
+        return folded
+
+    def _task_recorded_row(self, appended: Appended) -> Row:
         return {
-            "task": task_row(folded),
+            "task": task_row(self._folded(appended)),
             "commit": appended.commit,
             "events": appended.events,
             "warnings": list(appended.warnings),

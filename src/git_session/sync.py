@@ -62,7 +62,7 @@ class Sync:
         A remote's error stands in that Remote, what went wrong here in `error`. On giving up after
         the time limit the last merge is kept as the local head.
         """
-        with self._store.queue_for_sync():
+        with self._store.queue("sync"):
             pending = list(self.remotes)
             pause = _PAUSE_S
             while pending := self._play_round(pending):

@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 
 from git_session.errors import EnvironmentFaultError, NotARepositoryError, UsageError
+from git_session.wire.words import SESSION_VARIABLE
 
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
-SESSION_VARIABLE: Final = "GIT_SESSION_ID"
 
 
 class Settings:

@@ -85,6 +85,21 @@ def plan_state(
     return replace(state, state=after, extras={**state.extras, **extras}, **known)
 
 
+def plan_beat(
+    life: Life, *, changes: Mapping[str, Any], extras: Mapping[str, Extra]
+) -> SessionState:
+    """Plans a sign of life: the same state again, or after a presumed exit the one before it.
+
+    Raises TransitionError for a session that told its exit itself.
+    """
+    state = life.state
+    if not state.is_presumed_exit:
+        return plan_state(life, state.state, is_forced=False, changes=changes, extras=extras)
+    before = [step.state.state for step in life.steps if not step.state.is_exit]
+    after = before[-1] if before else "running"
+    return plan_state(life, after, is_forced=True, changes=changes, extras=extras)
+
+
 def plan_status(issue: Issue, status: str, *, is_forced: bool) -> list[Draft]:
     """Plans the label events that move a task to another status.
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import time as clock
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store import commits
@@ -35,6 +35,8 @@ from git_session.wire.commit import LogCommit
 
 if TYPE_CHECKING:
     import pygit2
+
+T = TypeVar("T")
 
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
 
@@ -104,17 +106,20 @@ class ObjectStore:
 
     def read_flag(self, key: str, *, default: bool) -> bool:
         """Reads a yes or no of git's configuration, from all of its files."""
-        config = self._repository.config
-        try:
-            return config.get_bool(key) if key in config else default
-        except _failures():
-            return default
+        return self._read_setting(key, default, lambda config: config.get_bool(key))
 
     def read_number(self, key: str, *, default: int) -> int:
         """Reads a whole number of git's configuration, from all of its files."""
+        return self._read_setting(key, default, lambda config: config.get_int(key))
+
+    def read_text(self, key: str, *, default: str) -> str:
+        """Reads a value of git's configuration, from all of its files."""
+        return self._read_setting(key, default, lambda config: config[key] or default)
+
+    def _read_setting(self, key: str, default: T, read: Callable[[pygit2.Config], T]) -> T:
         config = self._repository.config
         try:
-            return config.get_int(key) if key in config else default
+            return read(config) if key in config else default
         except _failures():
             return default
 
@@ -193,16 +198,12 @@ class ObjectStore:
     def _lock_path(self, name: str) -> Path:
         return self.common_dir / f"{name}.lock"
 
-    def queue(self) -> AbstractContextManager[None]:
-        """Waits until no other writer of ours is at work, for a while at most.
+    def queue(self, work: Literal["append", "sync"] = "append") -> AbstractContextManager[None]:
+        """Waits until no other one of ours is at that work, for a while at most.
 
         Raises ReadOnlyError.
         """
-        return wait_in_queue(self.common_dir / names.SESSION_DIR / "append.lock")
-
-    def queue_for_sync(self) -> AbstractContextManager[None]:
-        """Waits until no other sync is at work, for a while at most. Raises ReadOnlyError."""
-        return wait_in_queue(self.common_dir / names.SESSION_DIR / "sync.lock")
+        return wait_in_queue(self.common_dir / names.SESSION_DIR / f"{work}.lock")
 
     # -- reading
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +77,8 @@ def _wait_for_flock(fd: int, patience: float) -> None:
     while True:
         if _try_flock(fd) or time.monotonic() > deadline:
             return
+        import random  # some ms, for those who have to wait
+
         # Jitter, so that those who wait do not all ask at once.
         time.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from git_session.errors import WireError
-from git_session.wire.words import ROLES, SESSION_TYPES, STATES
+from git_session.wire.words import PRESUMED_REASONS, ROLES, SESSION_TYPES, STATES
 
 OPEN_MARK: Final = "[session]"
 CLOSE_MARK: Final = "[/session]"
 ESCAPE_KEY: Final = "escape"
-ATTRIBUTE_PREFIX: Final = "attr_"
 
 Extra = str | int
 
@@ -119,9 +118,7 @@ class SessionState:
     def is_presumed_exit(self) -> bool:
         """Tells whether the end was concluded by somebody else, not reported by the session."""
         return (
-            self.state == "exit"
-            and self.exit_code == -1
-            and self.exit_reason in ("crash-recovery", "crash")
+            self.state == "exit" and self.exit_code == -1 and self.exit_reason in PRESUMED_REASONS
         )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from git_session.errors import UsageError
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -24,6 +26,7 @@ SIGNATURE_NAME: Final = "grite"
 SIGNATURE_EMAIL: Final = "grit@local"
 
 SESSION_DIR: Final = "git-session"
+BEATS_DIR: Final = "beats"
 GRITE_DIR: Final = "grite"
 LOGS_DIR: Final = ".grite/logs"
 WORKTREES_DIR: Final = ".grite/worktrees"
@@ -87,6 +90,14 @@ def is_safe_id(text: str) -> bool:
 def is_attribute_name(text: str) -> bool:
     """Tells whether `text` may follow `attr_` as a key of a session block."""
     return _ATTRIBUTE.fullmatch(text) is not None
+
+
+def require_attribute_name(text: str) -> None:
+    """Raises UsageError for what no attribute can be called."""
+    if not is_attribute_name(text):
+        raise UsageError(
+            f"{text!r} cannot be an attribute's name", "a-z, 0-9 and _, a letter first: tokens_in"
+        )
 
 
 def chunk_path(first_ts: int | None, chunk_hash: str) -> str:

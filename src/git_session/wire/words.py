@@ -10,6 +10,17 @@ from typing import Any
 STATES = ("spawned", "ready", "running", "handoff", "exit")
 ROLES = ("mayor", "witness", "refinery", "deacon", "user")
 SESSION_TYPES = ("polecat", "crew")
+PRESUMED_REASONS = ("crash-recovery", "crash")
+"""With code -1 these tell of an exit that somebody else concluded."""
+
+SESSION_VARIABLE = "GIT_SESSION_ID"
+"""The environment variable that tells a program in which session it runs."""
+
+ATTRIBUTE_PREFIX = "attr_"
+"""What the keys of attributes begin with in a block, so that none can pass for a field."""
+
+ACTIVITIES = ("working", "waiting", "idle")
+"""What an agent says of itself; not brat's words, and never in the log."""
 
 
 def heartbeat_age(row: dict[str, Any], now: int) -> int | None:

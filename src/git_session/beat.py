@@ -1,0 +1,213 @@
+"""Notes that a session is alive: in a file, and only now and then in the log.
+
+A beat whose file is there costs no commit, no object and no look at the log. The design budgets
+300 objects for an agent's day of 8 hours, where a commit every 30 s would be 7,680.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from git_session.errors import (
+    AmbiguousError,
+    ConflictError,
+    EnvironmentFaultError,
+    TransitionError,
+    UsageError,
+)
+from git_session.store.beats import Beat, Beats, note_work
+from git_session.store.place import find_place
+from git_session.store.processes import read_here, read_process
+from git_session.wire import names
+from git_session.wire.words import ACTIVITIES, SESSION_VARIABLE
+
+if TYPE_CHECKING:
+    from git_session.log import SessionLog
+    from git_session.wire.block import Extra
+
+_LISTED: Final = 10
+
+
+class Beaten(NamedTuple):
+    """Holds a beat as it now is on disk, and the commit if it was put into the log as well."""
+
+    beat: Beat
+    commit: str | None
+    warnings: tuple[str, ...]
+
+
+def read_clock() -> int:
+    """Reads the wall clock: ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def write_beat(
+    path: Path,
+    session: str | None = None,
+    *,
+    activity: str | None = None,
+    attributes: Mapping[str, Extra] | None = None,
+    pid: int | None = None,
+    is_work: bool = True,
+    clock: Callable[[], int] = read_clock,
+    environ: Mapping[str, str] = os.environ,
+) -> Beaten:
+    """Writes the beat file of a session, and every `session.beatInterval` a beat into the log.
+
+    The session is the one named, else `$GIT_SESSION_ID`, else the one that lives in the checkout
+    at `path`. With `is_work` it is more than a sign of life: who works waits for nobody. A `pid`
+    is its process from now on. A session that only the log knows gets its file; one whose exit was
+    presumed is alive again in the log. Raises TransitionError for one that has exited,
+    NotFoundError, AmbiguousError and UsageError; what only the log did not take is a warning.
+    """
+    changes = _Changes(activity, dict(attributes or {}), pid, is_work)
+    changes.require_sense()
+    common_dir, worktree = _find(path, environ)
+    beats = Beats(common_dir)
+    named = session or environ.get(SESSION_VARIABLE)
+    ref = _choose(beats, named, worktree)
+    held = None if ref is None else _renew(beats, ref, changes, clock())
+    commit: str | None = None
+    if held is None:
+        log = _open_log(path, clock, environ)
+        ref, commit = _adopt(log, named or "")
+        held = _renew(beats, ref, changes, clock())
+        assert held is not None
+    if commit is None and is_due(held, clock()):
+        return _record(_open_log(path, clock, environ), beats, held)
+    return Beaten(held, commit, ())
+
+
+def is_due(held: Beat, now: int) -> bool:
+    """Tells whether a beat is to be put into the log; `now` is in ms since the epoch.
+
+    A clock that jumped back far counts like one that went on.
+    """
+    return held.interval_ms is None or abs(now - held.recorded_ts) >= held.interval_ms
+
+
+class _Changes(NamedTuple):
+    """Holds what a beat says besides that it is one."""
+
+    activity: str | None
+    attributes: dict[str, Extra]
+    pid: int | None
+    is_work: bool
+
+    def require_sense(self) -> None:
+        """Raises UsageError for a word or a name that cannot be."""
+        if self.activity is not None and self.activity not in ACTIVITIES:
+            raise UsageError(
+                f"no such activity: {self.activity}", f"known: {', '.join(ACTIVITIES)}"
+            )
+        for key in self.attributes:
+            names.require_attribute_name(key)
+
+    def apply(self, held: Beat, now: int) -> Beat:
+        """Gives the beat as it is from now on."""
+        held = held._replace(ts=now, attributes={**held.attributes, **self.attributes})
+        if self.activity is not None:
+            held = held._replace(activity=self.activity, activity_ts=now)
+        elif self.is_work:
+            held = note_work(held, now)
+        evidence = None if self.pid is None else read_process(self.pid)
+        if evidence is not None:
+            return held._replace(evidence=evidence)
+        here, known = read_here(), held.evidence
+        # The process of an earlier boot, or none: what beats now is here. A beat out of a
+        # container says nothing against a process that was recorded outside of it.
+        is_over = known.host == here.host and known.boot_id != here.boot_id
+        return held._replace(evidence=here) if is_over or known.pid is None else held
+
+
+def _find(path: Path, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
+    """Finds the common git directory and the checkout. Raises NotARepositoryError."""
+    place = find_place(path, environ)
+    if place is not None:
+        return place.common_dir, place.worktree
+    from git_session.store.objects import ObjectStore
+
+    store = ObjectStore.open(path)
+    return store.common_dir, store.worktree
+
+
+def _choose(beats: Beats, named: str | None, worktree: Path | None) -> tuple[str, str] | None:
+    """Chooses a beat file; None when only the log can know the session that was named.
+
+    Raises UsageError when none is named and none lives here, AmbiguousError when several do.
+    """
+    if named is None:
+        return _choose_by_worktree(beats, worktree)
+    task, _, wanted = named.rpartition("/")
+    found = [ref for ref in beats.refs() if ref[1] == wanted]
+    if task:
+        held = [beats.read(*ref) for ref in found]
+        found = [
+            ref for ref, it in zip(found, held, strict=True) if it and task in (ref[0], it.task_id)
+        ]
+    return found[0] if len(found) == 1 else None
+
+
+def _choose_by_worktree(beats: Beats, worktree: Path | None) -> tuple[str, str]:
+    hint = f"name one, or set ${SESSION_VARIABLE}: git session list shows them"
+    top = None if worktree is None else os.path.realpath(worktree)
+    found = [held for held in beats.read_all() if top is not None and held.worktree == top]
+    if not found:
+        raise UsageError("no session is named, and none lives in this checkout", hint)
+    if len(found) > 1:
+        lines = [f"  {held.task_id}/{held.session_id}" for held in found[:_LISTED]]
+        raise AmbiguousError("several sessions live in this checkout:\n" + "\n".join(lines), hint)
+    return found[0].grite_issue_id, found[0].session_id
+
+
+def _renew(beats: Beats, ref: tuple[str, str], changes: _Changes, now: int) -> Beat | None:
+    """Replaces a beat file by its next; None when there is none that can be read."""
+    with beats.lock():
+        held = beats.read(*ref)
+        if held is None:
+            return None
+        held = changes.apply(held, now)
+        beats.write(held)
+        return held
+
+
+def _open_log(path: Path, clock: Callable[[], int], environ: Mapping[str, str]) -> SessionLog:
+    from git_session.log import SessionLog
+
+    return SessionLog.open(path, clock=clock, environ=environ)
+
+
+def _adopt(log: SessionLog, named: str) -> tuple[tuple[str, str], str | None]:
+    """Makes the file of a session that only the log knows; the commit is that of a revoked exit.
+
+    Raises NotFoundError, AmbiguousError, or TransitionError for one that told its exit itself.
+    """
+    folded, life = log.find_session(named)
+    ref, commit = (folded.issue.hex, life.session_id), None
+    if life.state.is_exit:
+        commit = log.beat_row("/".join(ref))["commit"]
+        folded, life = log.find_session("/".join(ref))
+    log.keeper.begin(folded.issue.hex, folded.issue.task_id, life.state)
+    return ref, commit
+
+
+def _record(log: SessionLog, beats: Beats, held: Beat) -> Beaten:
+    """Puts a beat into the log, if the interval as it is set now says so too."""
+    now = log.clock()
+    current = held._replace(interval_ms=log.keeper.read_interval())
+    if not is_due(current, now):
+        beats.write(current)
+        return Beaten(current, None, ())
+    try:
+        row = log.beat_row(f"{held.grite_issue_id}/{held.session_id}")
+    except TransitionError:
+        # Its exit was recorded elsewhere and came by a sync: it lives here no more.
+        beats.remove(held.grite_issue_id, held.session_id)
+        raise
+    except (ConflictError, EnvironmentFaultError) as error:
+        return Beaten(held, None, (f"the beat is not in the log yet: {error.message}",))
+    return Beaten(beats.read(held.grite_issue_id, held.session_id) or held, row["commit"], ())
