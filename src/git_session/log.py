@@ -8,20 +8,26 @@ the quick commands print.
     >>> from git_session import SessionLog
     >>> log = SessionLog.open("path/to/repository")
     >>> [session.session_id for session in log.sessions()]
+    >>> [session.state for session in log.at("2 hours ago").sessions()]
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from git_session.queries import LogQueries
 from git_session.recorder import LogRecorder
 
 if TYPE_CHECKING:
     from git_session.model import Recorded, Session, Task, TaskDetail, TaskRecorded, Transition
 
 
-class SessionLog(LogRecorder):
-    """Reads and records the sessions of one repository, in models."""
+class LogModels(LogQueries):
+    """Answers questions about the sessions of one repository in models."""
+
+    def at(self, words: str) -> LogModels:
+        """Gives the log as it was at a moment; see LogQueries.at."""
+        return LogModels.of_moment(self, self.find_moment(words))
 
     def sessions(self, **filters: Any) -> list[Session]:
         """Lists sessions; the filters are those of session_rows."""
@@ -60,6 +66,10 @@ class SessionLog(LogRecorder):
         from git_session.model import TaskDetail
 
         return TaskDetail.model_validate(self.task_row(ref))
+
+
+class SessionLog(LogModels, LogRecorder):
+    """Reads and records the sessions of one repository, in models."""
 
     def start(self, task: str, **details: Any) -> Recorded:
         """Records a new session; the details are those of start_row."""

@@ -81,6 +81,14 @@ class Transition(Model):
     note: str = Field(description="What stands in the comment around the block.")
 
 
+class Moment(Model):
+    """Holds the moment that was asked about."""
+
+    words: str = Field(description="How it was asked for.")
+    ts: int
+    commit: CommitId | None = Field(description="Set where it is a commit and not a time.")
+
+
 class Task(Model):
     """Holds a task: any issue that may carry sessions."""
 
@@ -135,7 +143,13 @@ class TaskRecorded(Model):
     warnings: list[str] = []
 
 
-class SessionList(Model):
+class AsOf(Model):
+    """Is the base of what can be asked of a moment; `at` is only there when it was."""
+
+    at: Moment | None = None
+
+
+class SessionList(AsOf):
     """Holds what `list` shows."""
 
     sessions: list[Session]
@@ -145,7 +159,7 @@ class SessionList(Model):
     )
 
 
-class SessionShown(Model):
+class SessionShown(AsOf):
     """Holds what `show` shows."""
 
     session: Session
@@ -153,20 +167,20 @@ class SessionShown(Model):
     log_file: str | None = Field(description="Where the output log is, if it is there.")
 
 
-class TaskList(Model):
+class TaskList(AsOf):
     """Holds what `tasks` shows."""
 
     tasks: list[Task]
     total: int
 
 
-class TaskShown(Model):
+class TaskShown(AsOf):
     """Holds what `task show` shows."""
 
     task: TaskDetail
 
 
-class TransitionList(Model):
+class TransitionList(AsOf):
     """Holds what `log` shows, newest first."""
 
     transitions: list[Transition]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +26,7 @@ from git_session.wire import names
 from git_session.wire.words import ROLES, STATES
 
 if TYPE_CHECKING:
-    from git_session.writer import LogWriter
+    from git_session.past import Moment
 
 Clock = Callable[[], int]
 
@@ -41,11 +40,18 @@ class LogQueries:
     """Answers questions about the sessions of one repository."""
 
     def __init__(
-        self, store: ObjectStore, *, actor_id: str | None, clock: Clock, environ: Mapping[str, str]
+        self,
+        store: ObjectStore,
+        *,
+        actor_id: str | None,
+        clock: Clock,
+        environ: Mapping[str, str],
+        reader: LogReader | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
-        self.reader = LogReader(store)
+        self.reader = reader or LogReader(store)
+        self.moment: Moment | None = None
         self._actor_id = actor_id
         self._environ = environ
 
@@ -64,14 +70,28 @@ class LogQueries:
         """
         return cls(ObjectStore.open(Path(path)), actor_id=actor_id, clock=clock, environ=environ)
 
-    @cached_property
-    def writer(self) -> LogWriter:
-        """Gives the writer, which those who only ask never load."""
-        from git_session.writer import LogWriter
+    def at(self, words: str) -> LogQueries:
+        """Gives the log as it was at a moment, to ask the same of; see find_moment for the words.
 
-        return LogWriter(
-            self.reader, clock=self.clock, actor_id=self._actor_id, environ=self._environ
-        )
+        Ages count from that moment. Raises UsageError for words that mean none.
+        """
+        return LogQueries.of_moment(self, self.find_moment(words))
+
+    @classmethod
+    def of_moment(cls, log: LogQueries, moment: Moment) -> Self:
+        """Gives another log as it was at a moment."""
+        from git_session.past import PastReader
+
+        reader = PastReader(log.reader, moment)
+        past = cls(log.store, actor_id=None, clock=lambda: moment.ts, environ={}, reader=reader)
+        past.moment = moment
+        return past
+
+    def find_moment(self, words: str) -> Moment:
+        """Finds the moment that words mean. Raises UsageError."""
+        from git_session.past import find_moment
+
+        return find_moment(self.store, words)
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +123,8 @@ class LogQueries:
 
     def head(self) -> str | None:
         """Reads the log's head commit (40 hex digits), None when there is no log yet."""
+        if self.moment is not None and self.moment.commit is not None:
+            return self.moment.commit
         return self.store.read_ref(names.WAL_REF)
 
     def replay(self) -> Replay:

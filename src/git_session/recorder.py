@@ -29,7 +29,7 @@ from git_session.wire.block import (
 )
 from git_session.wire.evidence import PARENT_KEY
 from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
-from git_session.writer import Appended, Plan
+from git_session.writer import Appended, LogWriter, Plan
 
 
 class LogRecorder(LogQueries):
@@ -39,6 +39,13 @@ class LogRecorder(LogQueries):
     def keeper(self) -> BeatKeeper:
         """Gives the keeper of this host's beat files."""
         return BeatKeeper(self.store, self.top, self.clock)
+
+    @cached_property
+    def writer(self) -> LogWriter:
+        """Gives the one that appends to the log."""
+        return LogWriter(
+            self.reader, clock=self.clock, actor_id=self._actor_id, environ=self._environ
+        )
 
     def start_row(self, task: str, **details: Any) -> Row:
         """Records a new session as spawned; the details are those of plan_start.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from git_session import model, model_trust
+from git_session import model, model_trust, model_views
 from git_session.errors import NotFoundError
 from git_session.model import I32, I64, U32, Hex16, Hex32, Model, Role, SessionType, Status
 from git_session.wire.event import KIND_NAMES
@@ -112,6 +112,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "list-count": SessionCount,
     "show": model.SessionShown,
     "log": model.TransitionList,
+    "diff": model_views.DiffReport,
     "start": model.Recorded,
     "ready": model.Recorded,
     "running": model.Recorded,
@@ -149,7 +150,8 @@ def schema(name: str) -> dict[str, Any]:
 def _types() -> dict[str, Any]:
     models = [
         found
-        for found in (*vars(model).values(), *vars(model_trust).values())
+        for module in (model, model_trust, model_views)
+        for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Model) and found is not Model
     ]
     stored = {"block": Block, "event": _event_type(), "envelope": _envelope_type()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from git_session.cli.opening import find_here, open_queries, say_no_log, say_problems
+from git_session.cli.moments import at_option, moment_data, say_moment
+from git_session.cli.opening import find_here, open_past, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import (
     print_data,
@@ -33,6 +35,7 @@ _WIDE: Final = 120
     "git session list",
     "git session list --task t-20261122-4f12 --all",
     "git session list --status running --status handoff --json",
+    "git session list --at '03:00 yesterday'",
 )
 @click.option("--task", metavar="TASK", help="Only sessions of this task.")
 @click.option(
@@ -45,6 +48,7 @@ _WIDE: Final = 120
 @click.option("--engine", metavar="NAME", help="Only sessions of this engine.")
 @click.option("--role", type=click.Choice(ROLES), help="Only sessions in this role.")
 @click.option("--all", "is_all", is_flag=True, help="Exited sessions too.")
+@at_option
 @click.option("--count", "is_count", is_flag=True, help="Print their number alone.")
 def list_command(
     settings: Settings,
@@ -53,6 +57,7 @@ def list_command(
     engine: str | None,
     role: str | None,
     is_all: bool,
+    at: str | None,
     is_count: bool,
 ) -> None:
     """Lists the sessions that are active.
@@ -67,11 +72,12 @@ def list_command(
     }
     if (
         task is None
+        and at is None
         and (settings.is_json or is_count)
         and _answer_quickly(settings, filters, is_count)
     ):
         return
-    log = open_queries()
+    log = open_past(at)
     rows = log.session_rows(task=task, **filters)
     exited = log.exited_count(task=task, engine=engine, role=role)
     say_problems(log)
@@ -79,7 +85,7 @@ def list_command(
     if not has_log:
         say_no_log()
     if settings.is_json:
-        _print_json(None if is_count else rows, len(rows), exited)
+        _print_json(None if is_count else rows, len(rows), exited, moment_data(log))
         return
     if is_count:
         print_line(str(len(rows)))
@@ -88,8 +94,9 @@ def list_command(
     if has_log and (rows == [] or not is_count):
         from git_session.cli.describe import format_footer
 
-        unsent = log.unsent()
-        say(format_footer(rows, exited, states=states, is_all=is_all, unsent=unsent))
+        unsent = log.unsent() if log.moment is None else None
+        line = format_footer(rows, exited, states=states, is_all=is_all, unsent=unsent)
+        say_moment(log, line)
 
 
 def _answer_quickly(settings: Settings, filters: dict[str, Any], is_count: bool) -> bool:
@@ -112,9 +119,14 @@ def _answer_quickly(settings: Settings, filters: dict[str, Any], is_count: bool)
     return True
 
 
-def _print_json(rows: list[dict[str, Any]] | None, total: int, exited: int) -> None:
+def _print_json(
+    rows: list[dict[str, Any]] | None,
+    total: int,
+    exited: int,
+    moment: Mapping[str, Any] | None = None,
+) -> None:
     shown = {} if rows is None else {"sessions": rows}
-    print_data({**shown, **_count_fields(total, exited)})
+    print_data({**shown, **_count_fields(total, exited), **(moment or {})})
 
 
 def _count_fields(total: int, exited: int) -> dict[str, int]:

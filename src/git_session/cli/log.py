@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import click
 
 from git_session.cli.describe import Row, transition_cells, transition_columns
-from git_session.cli.opening import open_queries, say_no_log, say_problems
+from git_session.cli.moments import at_option, moment_data, say_moment
+from git_session.cli.opening import open_past, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import page_lines, print_data, terminal_width
 from git_session.cli.streams import has_colors
@@ -25,12 +26,14 @@ from git_session.cli.table import format_table
 @click.option(
     "-n", "--limit", type=click.IntRange(min=0), metavar="N", help="The newest N transitions only."
 )
+@at_option
 @click.option("--no-pager", is_flag=True, help="Print at once, on a terminal too.")
 def log_command(
     settings: Settings,
     session: str | None,
     task: str | None,
     limit: int | None,
+    at: str | None,
     no_pager: bool,
 ) -> None:
     """Lists transitions, newest first.
@@ -39,16 +42,17 @@ def log_command(
     `beat` is the same state again; `late` came after another block had taken over; `forced` is a
     step that the lifecycle does not allow; `fork` was written without knowing the one before.
     """
-    log = open_queries()
+    log = open_past(at)
     ref = f"{task}/{session}" if task and session else session
     rows = log.transition_rows(ref, task=None if session else task, limit=limit)
     say_problems(log)
     if log.head() is None:
         say_no_log()
     if settings.is_json:
-        print_data({"transitions": rows, "total": len(rows)})
+        print_data({"transitions": rows, "total": len(rows)} | moment_data(log))
         return
     print_transitions(rows, log.clock(), has_session=session is None, is_paged=not no_pager)
+    say_moment(log)
 
 
 def print_transitions(rows: Sequence[Row], now: int, *, has_session: bool, is_paged: bool) -> None:

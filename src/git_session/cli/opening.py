@@ -47,6 +47,12 @@ def open_queries() -> LogQueries:
     return log
 
 
+def open_past(words: str | None) -> LogQueries:
+    """Opens the log as open_queries does, as it was at a moment if words for one are given."""
+    log = open_queries()
+    return log if words is None else log.at(words)
+
+
 def _begin_reading(path: Path) -> None:
     """Lets git begin on a log that was never read, while the modules that go on are loaded."""
     from git_session.store.place import UnclearError, find_place, read_ref_file

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from git_session.cli.describe import format_exit, transition_cells, transition_columns
-from git_session.cli.opening import open_queries, say_problems
+from git_session.cli.moments import at_option, moment_data, say_moment
+from git_session.cli.opening import open_past, say_problems
 from git_session.cli.options import Settings, command, require_session, session_argument
 from git_session.cli.output import print_data, print_lines, print_table
 from git_session.cli.table import format_pairs
@@ -19,12 +20,13 @@ _LAST: Final = 5
 
 @command("show", "git session show s-20261122-4f1b", "git session show s-20261122-4f1b --json")
 @session_argument()
-def show_command(settings: Settings, session: str | None) -> None:
+@at_option
+def show_command(settings: Settings, session: str | None, at: str | None) -> None:
     """Shows one session with all it is known by.
 
     Its fields, its task, where its output log is, and its last transitions.
     """
-    log = open_queries()
+    log = open_past(at)
     row = log.session_row(require_session(session))
     ref = f"{row['grite_issue_id']}/{row['session_id']}"
     transitions = log.transition_rows(ref, limit=_LAST)
@@ -32,7 +34,8 @@ def show_command(settings: Settings, session: str | None) -> None:
     say_problems(log)
     if settings.is_json:
         found = None if log_file is None else str(log_file)
-        print_data({"session": row, "transitions": transitions, "log_file": found})
+        data = {"session": row, "transitions": transitions, "log_file": found}
+        print_data(data | moment_data(log))
         return
     now = log.clock()
     print_lines(format_pairs(_session_pairs(row, log_file, now)))
@@ -43,6 +46,7 @@ def show_command(settings: Settings, session: str | None) -> None:
     print_lines(["", "last transitions:"])
     cells = [transition_cells(step, now, has_session=False) for step in transitions]
     print_table(transition_columns(has_session=False), cells)
+    say_moment(log)
 
 
 def _session_pairs(

@@ -13,7 +13,8 @@ from git_session.cli.describe import (
     of_task_cells,
     short_commit,
 )
-from git_session.cli.opening import open_log, say_after_recording, say_problems
+from git_session.cli.moments import at_option, moment_data, say_moment
+from git_session.cli.opening import open_log, open_past, say_after_recording, say_problems
 from git_session.cli.options import (
     CONTEXT_SETTINGS,
     Settings,
@@ -49,13 +50,14 @@ task_command = click.Group(
 @command("show", "git session task show t-20261122-4f12", "git session task show t-2026 --raw")
 @click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
 @click.option("--raw", is_flag=True, help="Session blocks as they are stored.")
-def show_command(settings: Settings, task: str, raw: bool) -> None:
+@at_option
+def show_command(settings: Settings, task: str, raw: bool, at: str | None) -> None:
     """Shows a task: its text, labels, comments in order, and sessions."""
-    log = open_log()
+    log = open_past(at)
     row = log.task_row(task)
     say_problems(log)
     if settings.is_json:
-        print_data({"task": row})
+        print_data({"task": row} | moment_data(log))
         return
     now = log.clock()
     print_lines(format_pairs(_task_pairs(row, now)))
@@ -65,6 +67,7 @@ def show_command(settings: Settings, task: str, raw: bool) -> None:
     if row["session_list"]:
         print_lines(["", f"{count(len(row['session_list']), 'session')}:"])
         print_table(OF_TASK_COLUMNS, [of_task_cells(session) for session in row["session_list"]])
+    say_moment(log)
 
 
 @command(

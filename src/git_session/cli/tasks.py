@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from git_session.cli.describe import format_session_counts, short_task
-from git_session.cli.opening import open_queries, say_no_log, say_problems
+from git_session.cli.moments import at_option, moment_data, say_moment
+from git_session.cli.opening import open_past, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_table, terminal_width
-from git_session.cli.streams import say
 from git_session.cli.table import Column
 from git_session.cli.text import count
 from git_session.fold.lifecycle import TASK_STATUSES
@@ -24,19 +24,20 @@ _COLUMNS = (
 @command("tasks", "git session tasks", "git session tasks --status queued --json")
 @click.option("--status", type=click.Choice(TASK_STATUSES), help="Only tasks of this status.")
 @click.option("--all", "is_all", is_flag=True, help="Closed issues that never had a session too.")
-def tasks_command(settings: Settings, status: str | None, is_all: bool) -> None:
+@at_option
+def tasks_command(settings: Settings, status: str | None, is_all: bool, at: str | None) -> None:
     """Lists the tasks and how their sessions stand.
 
     Any issue can carry sessions: brat's tasks, and plain grite issues by their own ids.
     """
-    log = open_queries()
+    log = open_past(at)
     rows = log.task_rows(status=status, include_all=is_all)
     say_problems(log)
     has_log = log.head() is not None
     if not has_log:
         say_no_log()
     if settings.is_json:
-        print_data({"tasks": rows, "total": len(rows)})
+        print_data({"tasks": rows, "total": len(rows)} | moment_data(log))
         return
     is_terminal = terminal_width() is not None
     cells = [
@@ -51,4 +52,4 @@ def tasks_command(settings: Settings, status: str | None, is_all: bool) -> None:
     if cells:
         print_table(_COLUMNS, cells)
     if has_log:
-        say(count(len(rows), "task"))
+        say_moment(log, count(len(rows), "task"))

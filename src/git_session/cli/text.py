@@ -68,11 +68,17 @@ def format_ago(ms: int) -> str:
 
 def format_time(ts: int, now: int) -> str:
     """Forms a time in UTC with how long ago it was; both arguments are in ms since the epoch."""
+    date = format_date(ts)
+    return f"{date} ({format_ago(now - ts)})" if date.endswith("UTC") else date
+
+
+def format_date(ts: int) -> str:
+    """Forms a time (ms since the epoch) in UTC; as it is where no calendar has it."""
     try:
         date = datetime.fromtimestamp(ts // _SECOND, UTC)
     except (ValueError, OverflowError, OSError):
         return str(ts)
-    return f"{date:%Y-%m-%d %H:%M:%S} UTC ({format_ago(now - ts)})"
+    return f"{date:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def count(number: int, word: str) -> str:

@@ -180,6 +180,24 @@ class Replay:
         remembered = self.ask(lambda source: source.event_count(), 0)
         return remembered + self.new_count
 
+    def until(self, ts: int) -> Replay:
+        """Gives the log of that time: the good events up to `ts` (ms since the epoch)."""
+        past = Replay()
+        for issue_id in self.issue_ids():
+            for event in self.events_of(issue_id):
+                if event.ts <= ts:
+                    past.keep(event, self.origin[event.event_id])
+        past.problems.extend(self.problems)
+        return past
+
+    def keep(self, event: Event, oid: str) -> None:
+        """Takes in one good event that was not taken in before, of the commit `oid`."""
+        self._seen[event.event_id] = event
+        self.origin[event.event_id] = oid
+        self.events.setdefault(event.issue_id, []).append(event)
+        self.new_count += 1
+        self._note_change(event)
+
     def _change_lines(self) -> None:
         """Makes the answers those of the new line, on which commits of the old one do not stand."""
         if self.problems and self.source is not None:
@@ -219,7 +237,7 @@ class Replay:
             if self.requires_signature:
                 return
         if other is None:
-            self._keep(event, commit.oid)
+            self.keep(event, commit.oid)
             if fresh is not None:
                 fresh.add(event.event_id)
             return
@@ -233,13 +251,6 @@ class Replay:
         if doubt is None or (doubt.actor and (doubt.code, doubt.actor) in self._doubted):
             return
         self._report(doubt.code, doubt.message, commit, path, event, doubt.actor)
-
-    def _keep(self, event: Event, oid: str) -> None:
-        self._seen[event.event_id] = event
-        self.origin[event.event_id] = oid
-        self.events.setdefault(event.issue_id, []).append(event)
-        self.new_count += 1
-        self._note_change(event)
 
     def _replace(self, old: Event, new: Event) -> None:
         self._seen[new.event_id] = new

@@ -1,0 +1,45 @@
+"""The options that name a moment, and how people are told which one was meant."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from git_session.cli.streams import say
+
+if TYPE_CHECKING:
+    from git_session.past import Moment
+    from git_session.queries import LogQueries
+
+at_option = click.option(
+    "--at",
+    metavar="MOMENT",
+    help=(
+        "As the log told it then. A time as git takes it ('yesterday', '2026-11-22 03:00') counts "
+        "to the end of its second and by the events' own timestamps, so what other clones "
+        "recorded then and sent later is there. A commit or ref of a log, or a remote's name, "
+        "is that log as it stands there."
+    ),
+)
+
+
+def moment_data(log: LogQueries) -> dict[str, Any]:
+    """Gives what JSON says of the moment: nothing at present."""
+    return {} if log.moment is None else {"at": asdict(log.moment)}
+
+
+def format_moment(moment: Moment) -> str:
+    """Forms a moment: its time in UTC, and its commit if it is one."""
+    from git_session.cli.text import format_date  # 2 ms, for those who look back
+
+    date = format_date(moment.ts)
+    return date if moment.commit is None else f"commit {moment.commit[:7]}, {date}"
+
+
+def say_moment(log: LogQueries, line: str = "") -> None:
+    """Says a line on stderr with the moment that it is about; without either nothing."""
+    told = [] if log.moment is None else [f"as of {format_moment(log.moment)}"]
+    if line or told:
+        say(" - ".join([*([line] if line else []), *told]))
