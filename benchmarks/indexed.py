@@ -16,6 +16,7 @@ _SESSIONS = 40
 """As many in the small log as in the large one, so that only the log's size differs."""
 
 _LIBRARIES = "import click, sqlite3, json, subprocess"
+_BASE = "importing click, sqlite3, json, subprocess"
 _MIB = 1 << 20
 
 
@@ -30,8 +31,24 @@ def measure_fresh_list(bench: Bench) -> list[Result]:
         ours.run()
         sample, peer = race([Side(ours.run, weigh=ours.weigh), Side(base.run)], bench.runs * 2)
         work = f"`{' '.join(command)}`, fresh index, {made.events:,} events"
-        name, budget = "importing click, sqlite3, json, subprocess", Budget("1.1x", factor=1.1)
-        results.append(Result(work, sample, name, peer, budget, bench.runs * 2))
+        budget = Budget("1.1x", factor=1.1)
+        results.append(Result(work, sample, _BASE, peer, budget, bench.runs * 2))
+    return results
+
+
+def measure_completion(bench: Bench) -> list[Result]:
+    """Row n: what a Tab waits for, from the line to the candidates."""
+    store = bench.directory / "completed"
+    made = make_log(store, bench.size(_MIDDLE), bench.size(400))
+    bench.ours(store, "list").run()
+    base = bench.program(store, sys.executable, "-c", _LIBRARIES)
+    results = []
+    for line in ("git session show ", "git session start ", "git session list --st"):
+        ours = bench.ours(store, "completion", "candidates", line)
+        sample, peer = race([Side(ours.run, weigh=ours.weigh), Side(base.run)], bench.runs * 2)
+        work = f"a Tab after `{line}`, {made.events:,} events"
+        budget = Budget("80 ms", extra_s=0.08)
+        results.append(Result(work, sample, _BASE, peer, budget, bench.runs * 2))
     return results
 
 

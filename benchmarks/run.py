@@ -35,6 +35,7 @@ ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
     "k": indexed.measure_growth,
     "l": indexed.measure_news,
     "m": indexed.measure_large_read,
+    "n": indexed.measure_completion,
 }
 _COLUMNS: Final = ("", "work", "ours", "peer", "ratio", "budget", "verdict")
 _RUNS: Final = 15
@@ -104,7 +105,7 @@ def _format_cells(letter: str, result: Result) -> tuple[str, ...]:
     ratio, limit, is_met = _ratio(result), result.budget.limit(result.peer), _is_met(result)
     peer = f"{result.peer_name}: {_format_sample(result.peer)}" if result.peer_name else "-"
     budget = result.budget.text
-    if limit is not None and result.peer is not None:
+    if limit is not None and result.budget.factor:
         budget += f" = {_format_seconds(limit)}"
     verdict = {True: "met", False: "MISSED", None: f"not known: {result.note}"}[is_met]
     return (

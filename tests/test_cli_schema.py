@@ -114,6 +114,11 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     actor = check("actor-new", "actor", "new", "--use")["actor"]["actor_id"]
     for words in (("list", "--log"), ("show",), ("use", actor), ("key",)):
         check(f"actor-{words[0]}", "actor", *words)
+    for word in ("bash", "zsh", "fish"):
+        check(f"completion-{word}", "completion", word)
+    for word in ("install", "uninstall"):
+        check(f"completion-{word}", "completion", word, "zsh")
+    check("completion-candidates", "completion", "candidates", "git session ")
     check("schema", "schema")
     check("demo", "demo", "new")
     assert seen == set(schemas._COMMANDS)

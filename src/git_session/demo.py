@@ -62,6 +62,8 @@ def play_demo(directory: Path) -> Played:
     _play_apart(played, day)
     for name in (*_CLONES, _CLONES[0]):
         _sync(played, name)
+    for log in logs.values():
+        log.save()
     return played
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from git_session.store.index import IndexLostError, LogIndex
-from git_session.store.index_format import order_of
+from git_session.store.index_format import Row, order_of
 from git_session.store.place import UnclearError, find_place, read_ref_file
 from git_session.wire import names
 from git_session.wire.json_text import format_json
@@ -81,6 +81,35 @@ def count_quickly(
         )
     except IndexLostError:
         return None
+    finally:
+        index.close()
+
+
+def sessions_at_hand(path: Path, environ: Mapping[str, str]) -> list[Row]:
+    """Lists the sessions that the index knows, fresh or not; none without an index.
+
+    Good enough to choose a name from: whoever uses the name asks the log. Rows have
+    `session_id`, `state`, `engine`, `role`, `task_id` and `task_title`.
+    """
+    return _ask_stale(path, environ, lambda index: index.session_briefs())
+
+
+def tasks_at_hand(path: Path, environ: Mapping[str, str]) -> list[Row]:
+    """Lists the tasks that the index knows, fresh or not; none without an index."""
+    return _ask_stale(path, environ, lambda index: index.task_rows())
+
+
+def _ask_stale(
+    path: Path, environ: Mapping[str, str], question: Callable[[LogIndex], list[Row]]
+) -> list[Row]:
+    place = find_place(path, environ)
+    if place is None:
+        return []
+    index = LogIndex.open(place.common_dir / names.SESSION_DIR / "index.db", trust=None)
+    try:
+        return question(index)
+    except IndexLostError:
+        return []
     finally:
         index.close()
 

@@ -101,6 +101,42 @@ class DemoPlayed(Model):
     sessions: list[model.Session]
 
 
+class CompletionScript(Model):
+    """Holds what `completion bash`, `zsh` and `fish` print."""
+
+    shell: str
+    script: str
+
+
+class FileChange(Model):
+    """Tells what happened to one file."""
+
+    path: str
+    did: Literal["written", "changed", "unchanged", "removed", "absent"]
+
+
+class CompletionReport(Model):
+    """Holds what `completion install` and `uninstall` did, and what the user should know."""
+
+    shell: str
+    changes: list[FileChange]
+    hint: str | None
+
+
+class Candidate(Model):
+    """Holds what can come next on a line: a word, or that the shell is to offer files."""
+
+    kind: Literal["plain", "file", "dir"]
+    word: str
+    about: str
+
+
+class Candidates(Model):
+    """Holds what a Tab offers."""
+
+    candidates: list[Candidate]
+
+
 _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "init": model.InitReport,
     "tasks": model.TaskList,
@@ -124,6 +160,12 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "actor-new": model_trust.ActorShown,
     "actor-use": model_trust.ActorShown,
     "actor-key": model_trust.ActorKeyShown,
+    "completion-bash": CompletionScript,
+    "completion-zsh": CompletionScript,
+    "completion-fish": CompletionScript,
+    "completion-install": CompletionReport,
+    "completion-uninstall": CompletionReport,
+    "completion-candidates": Candidates,
     "schema": SchemaNames,
     "demo": DemoPlayed,
 }

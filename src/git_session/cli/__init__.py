@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -37,6 +37,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Connect": {
         "init": "Makes this repository ready for sessions.",
+        "completion": "Prints, installs or removes what completes this command in a shell.",
         "schema": "Prints the JSON Schema of what is stored and of what commands print.",
         "demo": "Plays a few sessions in two temporary clones, syncs them and shows them.",
     },
@@ -72,6 +73,18 @@ class SessionGroup(click.Group):
         if found is None and not ctx.resilient_parsing:
             raise click.NoSuchCommand(name, possibilities=self.list_commands(ctx), ctx=ctx)
         return name if found else None, found, args[1:]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Offers the commands by their lines in the help, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=text)
+            for section in SECTIONS.values()
+            for name, text in section.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the commands in their groups, without importing them."""

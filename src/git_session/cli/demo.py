@@ -10,7 +10,7 @@ import click
 
 from git_session.cli.list import print_active
 from git_session.cli.log import print_transitions
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_line, print_lines
 from git_session.cli.streams import flush_output
 from git_session.cli.sync import describe_remote
@@ -22,6 +22,7 @@ from git_session.errors import EnvironmentFaultError
     "place",
     metavar="[DIRECTORY]",
     required=False,
+    shell_complete=completes("directory"),
     help="Where to play: a new or empty directory; default: a temporary one.",
 )
 def demo_command(settings: Settings, place: str | None) -> None:

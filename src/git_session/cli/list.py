@@ -10,7 +10,7 @@ import click
 
 from git_session.cli.moments import at_option, moment_data, say_moment
 from git_session.cli.opening import find_here, open_past, say_no_log, say_problems
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import (
     print_data,
     print_data_text,
@@ -37,7 +37,9 @@ _WIDE: Final = 120
     "git session list --status running --status handoff --json",
     "git session list --at '03:00 yesterday'",
 )
-@click.option("--task", metavar="TASK", help="Only sessions of this task.")
+@click.option(
+    "--task", metavar="TASK", shell_complete=completes("task"), help="Only sessions of this task."
+)
 @click.option(
     "--status",
     "states",
@@ -45,7 +47,12 @@ _WIDE: Final = 120
     multiple=True,
     help="Only sessions in this state; may be given again.",
 )
-@click.option("--engine", metavar="NAME", help="Only sessions of this engine.")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    shell_complete=completes("engine"),
+    help="Only sessions of this engine.",
+)
 @click.option("--role", type=click.Choice(ROLES), help="Only sessions in this role.")
 @click.option("--all", "is_all", is_flag=True, help="Exited sessions too.")
 @at_option

@@ -9,7 +9,7 @@ import click
 from git_session.cli.describe import Row, transition_cells, transition_columns
 from git_session.cli.moments import at_option, moment_data, say_moment
 from git_session.cli.opening import open_past, say_no_log, say_problems
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import page_lines, print_data, terminal_width
 from git_session.cli.streams import has_colors
 from git_session.cli.table import format_table
@@ -21,8 +21,18 @@ from git_session.cli.table import format_table
     "git session log s-20261122-4f1a",
     "git session log --task t-20261122-4f12 --limit 20 --json",
 )
-@click.argument("session", required=False, help="An id, a unique prefix of one, or TASK/SESSION.")
-@click.option("--task", metavar="TASK", help="Only transitions of this task's sessions.")
+@click.argument(
+    "session",
+    required=False,
+    shell_complete=completes("session"),
+    help="An id, a unique prefix of one, or TASK/SESSION.",
+)
+@click.option(
+    "--task",
+    metavar="TASK",
+    shell_complete=completes("task"),
+    help="Only transitions of this task's sessions.",
+)
 @click.option(
     "-n", "--limit", type=click.IntRange(min=0), metavar="N", help="The newest N transitions only."
 )

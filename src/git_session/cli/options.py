@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -22,6 +23,18 @@ class Settings:
         self.is_debug = False
 
 
+def completes(kind: str) -> Any:
+    """Makes what a parameter's `shell_complete` is: the candidates of a kind, found at a Tab.
+
+    Kinds: session, task, engine, remote, file, directory. What finds them is loaded by then.
+    """
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:
+        return import_module("git_session.cli.candidates").find_of_kind(kind, incomplete)
+
+    return complete
+
+
 def shared_options() -> list[click.Parameter]:
     """Makes the options that stand before a command as well as after it."""
     return [
@@ -32,6 +45,7 @@ def shared_options() -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=_enter_directories,
+            shell_complete=completes("directory"),
             help="Run as if started in PATH.",
         ),
         click.Option(
@@ -80,7 +94,17 @@ def session_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.argument(
         "session",
         required=False,
+        shell_complete=completes("session"),
         help=f"An id, a unique prefix of one, or TASK/SESSION; default: ${SESSION_VARIABLE}.",
+    )
+
+
+def task_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the TASK argument."""
+    return click.argument(
+        "task",
+        shell_complete=completes("task"),
+        help="A task's id, an issue's id, or a unique prefix of either.",
     )
 
 

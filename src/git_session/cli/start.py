@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from git_session.cli.opening import open_log, say_after_recording
-from git_session.cli.options import Settings, command, note_option
+from git_session.cli.options import Settings, command, completes, note_option, task_argument
 from git_session.cli.output import print_data, print_line
 from git_session.errors import UsageError
 from git_session.wire.block import (
@@ -22,8 +22,14 @@ from git_session.wire.words import ROLES, SESSION_TYPES
     "git session start t-20261122-4f12 --exclusive",
     "export GIT_SESSION_ID=$(git session start t-20261122-4f12 --worktree ../lexer --pid $$)",
 )
-@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
-@click.option("--engine", metavar="NAME", default="unknown", help="What runs it; default: unknown.")
+@task_argument()
+@click.option(
+    "--engine",
+    metavar="NAME",
+    shell_complete=completes("engine"),
+    default="unknown",
+    help="What runs it; default: unknown.",
+)
 @click.option("--role", type=click.Choice(ROLES), default="user", help="Default: user.")
 @click.option(
     "--type",
@@ -31,7 +37,12 @@ from git_session.wire.words import ROLES, SESSION_TYPES
     type=click.Choice(SESSION_TYPES),
     help="Default: polecat with a worktree, else crew.",
 )
-@click.option("--worktree", metavar="PATH", help="The checkout that it works in.")
+@click.option(
+    "--worktree",
+    metavar="PATH",
+    shell_complete=completes("directory"),
+    help="The checkout that it works in.",
+)
 @click.option("--pid", type=click.IntRange(0, U32_MAX), metavar="N", help="Its process.")
 @click.option("--session-id", metavar="ID", help="Its id; one is drawn unless given.")
 @click.option(
@@ -40,7 +51,12 @@ from git_session.wire.words import ROLES, SESSION_TYPES
     is_flag=True,
     help="Only if nobody works on the task, here or at the remote, which decides.",
 )
-@click.option("--remote", metavar="REMOTE", help="Who decides; default: the first to sync with.")
+@click.option(
+    "--remote",
+    metavar="REMOTE",
+    shell_complete=completes("remote"),
+    help="Who decides; default: the first to sync with.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from git_session.cli.opening import find_here
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_line
 from git_session.cli.streams import is_terminal, say_warning
 from git_session.errors import UsageError
@@ -22,7 +22,13 @@ DEFAULT_TIMEOUT_S = 120.0
     "git session sync origin backup --timeout 30",
     "git session sync --fetch --json",
 )
-@click.argument("remotes", metavar="[REMOTE]...", nargs=-1, help="Names, addresses or paths.")
+@click.argument(
+    "remotes",
+    metavar="[REMOTE]...",
+    nargs=-1,
+    shell_complete=completes("remote"),
+    help="Names, addresses or paths.",
+)
 @click.option("--fetch", "is_fetch", is_flag=True, help="Take in only; send nothing.")
 @click.option("--push", "is_push", is_flag=True, help="Send only; take nothing in.")
 @click.option(

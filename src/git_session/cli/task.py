@@ -22,6 +22,7 @@ from git_session.cli.options import (
     force_option,
     format_examples,
     shared_options,
+    task_argument,
 )
 from git_session.cli.output import print_data, print_line, print_lines, print_table
 from git_session.cli.table import format_pairs
@@ -48,7 +49,7 @@ task_command = click.Group(
 
 
 @command("show", "git session task show t-20261122-4f12", "git session task show t-2026 --raw")
-@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
+@task_argument()
 @click.option("--raw", is_flag=True, help="Session blocks as they are stored.")
 @at_option
 def show_command(settings: Settings, task: str, raw: bool, at: str | None) -> None:
@@ -90,7 +91,7 @@ def add_command(settings: Settings, title: str, body: str, convoy: str | None) -
 
 
 @command("status", "git session task status t-20261122-4f12 needs-review")
-@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
+@task_argument()
 @click.argument("status", type=click.Choice(TASK_STATUSES), help="Where it is to go.")
 @force_option
 def status_command(settings: Settings, task: str, status: str, force: bool) -> None:
@@ -113,7 +114,7 @@ def status_command(settings: Settings, task: str, status: str, force: bool) -> N
 
 
 @command("comment", 'git session task comment t-20261122-4f12 -m "Waits for the new runner"')
-@click.argument("task", help="A task's id, an issue's id, or a unique prefix of either.")
+@task_argument()
 @click.option("-m", "--message", "text", required=True, metavar="TEXT", help="What to say.")
 def comment_command(settings: Settings, task: str, text: str) -> None:
     """Adds a comment to a task."""

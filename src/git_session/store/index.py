@@ -43,7 +43,7 @@ class LogIndex:
     `refresh` or `apply`. `in_memory` tells that what is applied goes with this process.
     """
 
-    def __init__(self, path: Path, trust: str) -> None:
+    def __init__(self, path: Path, trust: str | None) -> None:
         self._path = path
         self._trust = trust
         self._file: IndexFile | None = None
@@ -55,10 +55,11 @@ class LogIndex:
         self.in_memory = False
 
     @classmethod
-    def open(cls, path: Path, *, trust: str) -> LogIndex:
+    def open(cls, path: Path, *, trust: str | None) -> LogIndex:
         """Opens the index beside `path`, whose name gets the schema number; it may be missing.
 
-        `trust` is a digest of the settings by which signatures were judged.
+        `trust` is a digest of the settings by which signatures were judged; with None the content
+        is taken whatever they were, for whoever only needs hints, and nothing can be applied.
         """
         index = cls(path.with_stem(f"{path.stem}-{SCHEMA}"), trust)
         index._begin()
@@ -105,6 +106,10 @@ class LogIndex:
             ],
             [],
         )
+
+    def session_briefs(self) -> list[Row]:
+        """Lists all sessions by what their issues' entries tell of them, which is quick to read."""
+        return self._ask(lambda view: view.session_briefs(), [])
 
     def task_refs(self) -> list[tuple[bytes, str, str]]:
         """Lists issue, task id and title of all issues that have a task row, by issue."""
@@ -187,8 +192,11 @@ class LogIndex:
         """
         from git_session.store.index_update import write_change  # only for those who write
 
+        trust = self._trust
+        assert trust is not None
+
         def write(file: IndexFile, view: View | None) -> None:
-            write_change(file, view, change, self._trust)
+            write_change(file, view, change, trust)
 
         return self._write(change.base, write)
 

@@ -26,13 +26,13 @@ class View:
         self._known: list[tuple[int, bytes]] | None = None
 
     @classmethod
-    def read(cls, file: IndexFile, trust: str) -> View | None:
+    def read(cls, file: IndexFile, trust: str | None) -> View | None:
         """Reads what the content is of; None when there is none, or of another trust."""
         value = file.read_one(form.key_of(form.SEAL))
         if value is None:
             return None
         seal = Seal.decode(value)
-        return cls(file, seal) if seal.trust == trust else None
+        return cls(file, seal) if trust in (None, seal.trust) else None
 
     def values(self, kind: int) -> list[tuple[int, bytes]]:
         """Reads all values of a kind, with their keys."""
@@ -93,6 +93,18 @@ class View:
             return found
         rows = form.parse_rows(text for _, text in found)
         return [item for item, row in zip(found, rows, strict=True) if _is_wanted(row, wanted)]
+
+    def session_briefs(self) -> list[Row]:
+        """Reads what the issues' entries tell of their sessions, without reading any row."""
+        return [
+            {
+                **dict(zip(("session_id", "state", "engine", "role"), session, strict=True)),
+                "task_id": entry.task[0] if entry.task else entry.issue_id.hex(),
+                "task_title": entry.task[1] if entry.task else "",
+            }
+            for entry in self.entries()
+            for session in entry.sessions
+        ]
 
     def count_sessions(self, issue_id: bytes | None, wanted: Wanted) -> int:
         """Counts sessions."""
