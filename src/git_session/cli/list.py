@@ -15,6 +15,7 @@ from git_session.cli.output import (
     print_data,
     print_data_text,
     print_line,
+    print_lines,
     print_table,
     terminal_width,
 )
@@ -112,7 +113,7 @@ def _answer_quickly(settings: Settings, filters: dict[str, Any], is_count: bool)
         number = count_quickly(find_here(), os.environ, **filters)
         if not number:
             return False  # with none, there is something to say
-        print_line(str(number))
+        print_lines([str(number)])
         return True
     found = list_quickly(find_here(), os.environ, **filters)
     if found is None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from git_session.cli.streams import flush_output, has_colors, is_terminal, write_out
-from git_session.cli.text import strip_controls
 from git_session.wire.json_text import format_json
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 
-_SHELL_WORDS: Final = re.compile(r"[^A-Za-z0-9_./-]")
+_SHELL_WORDS: Final = r"[^A-Za-z0-9_./-]"
 
 
 def print_data(data: Any) -> None:
@@ -50,6 +49,8 @@ def print_bare_json(document: Any) -> None:
 
 def print_line(line: str) -> None:
     """Prints one line of a result, stripped of control characters."""
+    from git_session.cli.text import strip_controls  # 2 ms, for those who print what was stored
+
     write_out(strip_controls(line) + "\n")
 
 
@@ -77,7 +78,7 @@ def page_lines(lines: Sequence[str], *, is_paged: bool = True) -> None:
     os.environ.setdefault("LESS", "FRX")
     os.environ.setdefault("LV", "-c")
     # A pager can be any shell text (core.pager = "delta | less"); click splits and starts it.
-    words = ["sh", "-c", pager] if _SHELL_WORDS.search(pager) else [pager]
+    words = ["sh", "-c", pager] if re.search(_SHELL_WORDS, pager) else [pager]
     os.environ["PAGER"] = shlex.join(words)
     flush_output()
     click.echo_via_pager("\n".join(lines), color=True if has_colors() else None)

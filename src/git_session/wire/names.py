@@ -36,12 +36,13 @@ NEWEST_TS: Final = 253402300799999
 
 PROJECT_CONTEXT_ID: Final = b"\xff" * 16
 
-_SESSION_ID: Final = re.compile(r"s-\d{8}-[0-9a-f]{4}")
-_TASK_ID: Final = re.compile(r"t-\d{8}-[0-9a-f]{4}")
-_ACTOR_ID: Final = re.compile(r"[0-9a-f]{32}")
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_SNAPSHOT_REF: Final = re.compile(r"refs/grite/snapshots/\d{1,15}")
-_ATTRIBUTE: Final = re.compile(r"[a-z][a-z0-9_]*")
+# Patterns are compiled where they are used: most who need a name here never ask for its form.
+_SESSION_ID: Final = r"s-\d{8}-[0-9a-f]{4}"
+_TASK_ID: Final = r"t-\d{8}-[0-9a-f]{4}"
+_ACTOR_ID: Final = r"[0-9a-f]{32}"
+_SAFE_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_SNAPSHOT_REF: Final = r"refs/grite/snapshots/\d{1,15}"
+_ATTRIBUTE: Final = r"[a-z][a-z0-9_]*"
 
 TASK_LABEL: Final = "task:"
 CONVOY_LABEL: Final = "convoy:"
@@ -69,27 +70,27 @@ def format_convoy_id(ts: int, suffix: str) -> str:
 
 def is_session_id(text: str) -> bool:
     """Tells whether `text` has the form that brat gives a session id."""
-    return _SESSION_ID.fullmatch(text) is not None
+    return re.fullmatch(_SESSION_ID, text) is not None
 
 
 def is_task_id(text: str) -> bool:
     """Tells whether `text` has the form that brat gives a task id."""
-    return _TASK_ID.fullmatch(text) is not None
+    return re.fullmatch(_TASK_ID, text) is not None
 
 
 def is_actor_id(text: str) -> bool:
     """Tells whether `text` is 32 lower-case hex digits."""
-    return _ACTOR_ID.fullmatch(text) is not None
+    return re.fullmatch(_ACTOR_ID, text) is not None
 
 
 def is_safe_id(text: str) -> bool:
     """Tells whether an id can stand in a label and a file name: no slash, no leading dot."""
-    return _SAFE_ID.fullmatch(text) is not None and ".." not in text
+    return re.fullmatch(_SAFE_ID, text) is not None and ".." not in text
 
 
 def is_attribute_name(text: str) -> bool:
     """Tells whether `text` may follow `attr_` as a key of a session block."""
-    return _ATTRIBUTE.fullmatch(text) is not None
+    return re.fullmatch(_ATTRIBUTE, text) is not None
 
 
 def require_attribute_name(text: str) -> None:
@@ -152,7 +153,7 @@ def tracked_remote(ref: str) -> str | None:
 
 def is_snapshot_ref(ref: str) -> bool:
     """Tells whether a ref has the form of a snapshot's: the prefix and a time in ms."""
-    return _SNAPSHOT_REF.fullmatch(ref) is not None
+    return re.fullmatch(_SNAPSHOT_REF, ref) is not None
 
 
 def label_value(label: str, prefix: str) -> str | None:
