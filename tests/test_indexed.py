@@ -186,36 +186,6 @@ def test_other_trust_in_signatures_is_another_index(bundle: Callable[[str], Path
     assert answers(path) == trusting
 
 
-READING = (
-    ["list", "--all"],
-    ["list", "--count"],
-    ["tasks", "--all"],
-    ["log"],
-    ["log", "--limit", "3"],
-    ["show", "s-20261122-4f1a"],
-    ["show", "s-20261122-4f1"],
-    ["show", "s-2"],
-    ["task", "show", "t-20261122-4f11"],
-    ["list", "--task", "t-20261122-4f12", "--engine", "claude"],
-    ["list", "--status", "exit"],
-    ["stats"],
-    ["fsck"],
-)
-
-
-def test_every_reading_command_answers_the_same_with_and_without(
-    cli: Cli, bundle: Callable[[str], Path]
-) -> None:
-    path = bundle("lifecycle")
-    for command in READING:
-        _forget(path)
-        without = cli(path, *command, "--json")
-        assert _index_files(path) or command == ["fsck"]
-        with_it = cli(path, *command, "--json")
-        assert with_it.code == without.code
-        assert _ageless(with_it.stdout) == _ageless(without.stdout), command
-
-
 def _ageless(text: str) -> str:
     import re
 

@@ -1,0 +1,192 @@
+"""Whatever became of the index, every command answers to the byte what it answers without one.
+
+A new command is asked too, without a word here: its arguments are filled in by their names.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+import pytest
+
+from git_session.cli import group
+from git_session.cli.boundary import run_command_line
+from git_session.cli.options import Settings
+from git_session.log import SessionLog
+from git_session.store import index_format
+from git_session.store.index_format import SCHEMA
+from tests.conftest import FIXTURES, git
+from tests.stores import make_log
+
+NOW: Final = 1_795_400_000_000
+INDEX: Final = f"index-{SCHEMA}.db"
+
+VALUES: Final = {
+    "session": "s-20261122-4f1b",
+    "task": "t-20261122-4f12",
+    "title": "Title",
+    "text": "text",
+    "status": "blocked",
+}
+"""What is given for an argument of a name; for any other something, if it must be given."""
+
+MORE: Final = (
+    "list --all",
+    "list --count",
+    "list --status exit --engine codex",
+    "list --task t-20261122-4f12 --all",
+    "tasks --all",
+    "log",
+    "log --limit 3",
+    "show s-20261122-4f1a",
+    "show s-20261122-4f1",
+    "show s-2",
+    "show nobody",
+    "exit s-20261122-4f1b --code 3 --reason crash",
+)
+"""Lines that say more than a command's arguments."""
+
+LEFT_OUT: Final = {
+    "demo": "plays in folders of its own, and prints their names",
+    "mcp": "goes on until its stdin ends",
+    "run": "runs a command of the user's, as a process of its own",
+    "wait": "goes on until something happens",
+    "watch": "goes on until it is stopped",
+}
+"""Commands that cannot be asked twice and answer the same, and why."""
+
+
+class Answer(NamedTuple):
+    """Holds what a command left behind."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+Ask = Callable[[str], Answer]
+
+
+def _collect_lines() -> Iterator[str]:
+    """Gives a line for each command, with what it needs, and the further ones."""
+    context = click.Context(group, obj=Settings())
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = command.commands if isinstance(command, click.Group) else {"": command}
+        for sub, leaf in inner.items():
+            words = f"{name} {sub}".strip()
+            if words not in LEFT_OUT:
+                yield " ".join([words, *_fill_in(leaf)])
+    yield from MORE
+
+
+def _fill_in(command: click.Command) -> Iterator[str]:
+    for param in command.params:
+        if not isinstance(param, click.Argument) and not param.required:
+            continue
+        assert param.name is not None
+        if param.required or param.name in VALUES:
+            yield from [] if isinstance(param, click.Argument) else param.opts[:1]
+            yield VALUES.get(param.name, "something")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gives a folder with a clone, its hub, and in `indexes` what may stand for its index."""
+    folder = tmp_path_factory.mktemp("template")
+    for name, kind in (("hub.git", "--bare"), ("clone", "--quiet")):
+        git(folder, "init", "--quiet", kind, "--initial-branch=main", name)
+        bundle = str(FIXTURES / "lifecycle.bundle")
+        git(folder / name, "fetch", "--quiet", "--update-head-ok", bundle, "+refs/*:refs/*")
+    clone = folder / "clone"
+    git(clone, "remote", "add", "origin", "../hub.git")
+    log = SessionLog.open(clone, environ={})
+    assert log.writer.actor.actor_id  # made now, every run writes as the same one
+    log.replay()
+    log.save()
+    (folder / "indexes").mkdir()
+    found = (clone / ".git" / "git-session" / INDEX).rename(folder / "indexes" / "fresh")
+    content = bytearray(found.read_bytes())
+    for place in random.Random(0).sample(range(100, len(content)), len(content) // 100):
+        content[place] ^= 255
+    (folder / "indexes" / "damaged").write_bytes(content)
+    (folder / "indexes" / "cut short").write_bytes(found.read_bytes()[:-5000])
+    make_log(folder / "other", 60, 4)
+    _index(folder / "other").rename(folder / "indexes" / "another repository's")
+    shutil.rmtree(folder / "other")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_format, "SCHEMA", SCHEMA + 1)  # as the seal says it
+        newer = _index(clone)
+    newer.rename(folder / "indexes" / "a newer version's")
+    return folder
+
+
+def _index(path: Path) -> Path:
+    log = SessionLog.open(path, environ={})
+    log.replay()
+    log.save()
+    return path / ".git" / "git-session" / INDEX
+
+
+@pytest.fixture
+def ask(
+    template: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Callable[[str, str | None], Answer]:
+    """Gives what runs a line in a fresh copy, with one of the indexes or none, and at one moment.
+
+    Nothing is drawn by chance: who records the same gets the same ids.
+    """
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000_000)
+    monkeypatch.setattr(time, "time", lambda: NOW / 1000)
+    monkeypatch.setattr(os, "urandom", lambda size: b"\xc0" * size)
+    monkeypatch.setattr(secrets, "token_bytes", lambda size: b"\xc0" * size)
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "c0" * size)
+    place = tmp_path / "copy"
+
+    def run(line: str, index: str | None) -> Answer:
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(template, place, ignore=shutil.ignore_patterns("indexes"))
+        if index is not None:
+            shutil.copy(
+                template / "indexes" / index, place / "clone" / ".git" / "git-session" / INDEX
+            )
+        monkeypatch.chdir(place / "clone")
+        code = run_command_line(line.split())
+        return Answer(code, *capsysbinary.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("line", list(_collect_lines()))
+def test_every_command_answers_the_same_whatever_became_of_the_index(
+    ask: Callable[[str, str | None], Answer], line: str
+) -> None:
+    for words in (line, f"{line} --json"):
+        expected = ask(words, None)
+        assert expected.stdout or expected.stderr
+        for index in ("fresh", "damaged", "cut short", "another repository's", "a newer version's"):
+            if index == "fresh" or words != line:
+                assert ask(words, index) == expected, (words, index)
+
+
+def test_a_fresh_index_is_what_those_answers_come_from(
+    ask: Callable[[str, str | None], Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the test above would hold anything against itself."""
+    from git_session.fold.replay import Replay
+
+    monkeypatch.setattr(Replay, "add", lambda *_: pytest.fail("the log was read"))
+    for line in ("list --all --json", "tasks", "show s-20261122-4f1a"):
+        assert ask(line, "fresh").code == 0
