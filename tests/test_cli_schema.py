@@ -108,6 +108,7 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("list", "list", "--all")
     check("list-count", "list", "--count")
     check("tasks", "tasks")
+    check("timeline", "timeline")
     check("diff", "diff", "yesterday")
     check("task-show", "task", "show", task)
     check("fsck", "fsck")

@@ -25,7 +25,7 @@ Checkout = Callable[[str], Path]
 COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _run_on_terminal(
+def run_on_terminal(
     path: Path,
     *args: str,
     columns: int = 80,
@@ -65,19 +65,19 @@ def _run_on_terminal(
 def test_no_table_is_wider_than_the_terminal(
     checkout_of: Checkout, words: tuple[str, ...], columns: int
 ) -> None:
-    shown = COLOURS.sub("", _run_on_terminal(checkout_of("lifecycle"), *words, columns=columns))
+    shown = COLOURS.sub("", run_on_terminal(checkout_of("lifecycle"), *words, columns=columns))
     assert shown.count("\n") >= 3
     assert max(map(len, shown.splitlines())) <= columns
 
 
 def test_a_wide_terminal_shows_every_column_whole(checkout_of: Checkout) -> None:
-    shown = COLOURS.sub("", _run_on_terminal(checkout_of("lifecycle"), "list", columns=200))
+    shown = COLOURS.sub("", run_on_terminal(checkout_of("lifecycle"), "list", columns=200))
     assert ".grite/worktrees/s-20261122-4f1b" in shown
     assert ".." not in shown
 
 
 def test_eighty_columns_keep_what_people_look_for_first(checkout_of: Checkout) -> None:
-    shown = COLOURS.sub("", _run_on_terminal(checkout_of("brat-witness"), "list", columns=80))
+    shown = COLOURS.sub("", run_on_terminal(checkout_of("brat-witness"), "list", columns=80))
     heading, *rows = shown.splitlines()
     assert heading.split()[:5] == ["SESSION", "STATE", "SEEN", "TASK", "TITLE"]
     assert len(rows) == 4
@@ -86,23 +86,23 @@ def test_eighty_columns_keep_what_people_look_for_first(checkout_of: Checkout) -
 
 def test_states_are_coloured_unless_somebody_wants_no_colour(checkout_of: Checkout) -> None:
     path = checkout_of("lifecycle")
-    assert "\x1b[32mrunning" in _run_on_terminal(path, "list")
-    assert "\x1b" not in _run_on_terminal(path, "list", env={"NO_COLOR": "1"})
-    assert "\x1b" not in _run_on_terminal(path, "list", env={"TERM": "dumb"})
-    assert "\x1b" in _run_on_terminal(path, "list", env={"NO_COLOR": ""})
+    assert "\x1b[32mrunning" in run_on_terminal(path, "list")
+    assert "\x1b" not in run_on_terminal(path, "list", env={"NO_COLOR": "1"})
+    assert "\x1b" not in run_on_terminal(path, "list", env={"TERM": "dumb"})
+    assert "\x1b" in run_on_terminal(path, "list", env={"NO_COLOR": ""})
 
 
 def test_json_is_indented_for_people_and_one_line_in_a_pipe(
     cli: Cli, checkout_of: Checkout
 ) -> None:
     path = checkout_of("lifecycle")
-    shown = _run_on_terminal(path, "list", "--json")
+    shown = run_on_terminal(path, "list", "--json")
     assert shown.startswith('{\n  "schema_version": 1,\n  "ok": true,\n')
     assert json.loads(shown)["data"]["total"] == 1
     assert cli(path, "list", "--json").stdout.count("\n") == 1
     # What comes as text from the index is laid out like all the rest.
     piped = cli(path, "list", "--status", "exit", "--json").json()
-    shown = _run_on_terminal(path, "list", "--status", "exit", "--json")
+    shown = run_on_terminal(path, "list", "--status", "exit", "--json")
     assert shown == json.dumps(piped, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -119,10 +119,10 @@ def test_log_goes_through_the_pager_that_the_environment_names(
     checkout_of: Checkout, env: dict[str, str], is_paged: bool
 ) -> None:
     path = checkout_of("lifecycle")
-    lines = COLOURS.sub("", _run_on_terminal(path, "log", env=env)).splitlines()
+    lines = COLOURS.sub("", run_on_terminal(path, "log", env=env)).splitlines()
     assert len([line for line in lines if "s-20261122-4f1" in line]) == 10
     assert all(line.startswith("paged:") is is_paged for line in lines if line)
-    plain = _run_on_terminal(path, "log", "--no-pager", env=env)
+    plain = run_on_terminal(path, "log", "--no-pager", env=env)
     assert "paged:" not in plain
 
 
@@ -130,7 +130,7 @@ def test_only_log_is_paged(checkout_of: Checkout) -> None:
     env = {"GIT_PAGER": "sed s/^/paged:/"}
     path = checkout_of("lifecycle")
     for words in (("list",), ("tasks",), ("show", "s-20261122-4f1a")):
-        assert "paged:" not in _run_on_terminal(path, *words, env=env)
+        assert "paged:" not in run_on_terminal(path, *words, env=env)
 
 
 def test_the_default_pager_is_less_with_the_flags_that_git_gives_it(
@@ -143,13 +143,13 @@ def test_the_default_pager_is_less_with_the_flags_that_git_gives_it(
     program.chmod(0o755)
     environment = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     path = checkout_of("lifecycle")
-    assert _run_on_terminal(path, "log", env=environment | {"PAGER": "less"}) == "flags=FRX\n"
-    own = _run_on_terminal(path, "log", env=environment | {"PAGER": "less", "LESS": "S"})
+    assert run_on_terminal(path, "log", env=environment | {"PAGER": "less"}) == "flags=FRX\n"
+    own = run_on_terminal(path, "log", env=environment | {"PAGER": "less", "LESS": "S"})
     assert own == "flags=S\n"
 
 
 def test_fsck_tells_people_how_far_it_is_and_wipes_that_away(cli: Cli, repo: Path) -> None:
     make_log(repo, events=600, sessions=4)
-    shown = _run_on_terminal(repo, "fsck", with_messages=True)
+    shown = run_on_terminal(repo, "fsck", with_messages=True)
     assert "\r\x1b[K500 commits checked\r\x1b[Kchecked 600 commits, " in shown
     assert cli(repo, "fsck").stderr.startswith("checked 600 commits, ")

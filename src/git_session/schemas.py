@@ -148,6 +148,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "list-count": SessionCount,
     "show": model.SessionShown,
     "log": model.TransitionList,
+    "timeline": model_views.Timeline,
     "diff": model_views.DiffReport,
     "start": model.Recorded,
     "ready": model.Recorded,

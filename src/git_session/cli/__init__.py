@@ -16,6 +16,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "show": "Shows one session with all it is known by.",
         "log": "Lists transitions, newest first.",
         "tasks": "Lists the tasks and how their sessions stand.",
+        "timeline": "Draws who worked on what, when: a lane for each task, a bar for each session.",
         "diff": "Shows what changed between two moments.",
         "stats": "Measures the log: how much there is and what it takes on disk.",
     },

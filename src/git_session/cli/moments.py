@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from git_session.cli.streams import say
+from git_session.errors import UsageError
 
 if TYPE_CHECKING:
     from git_session.past import Moment
@@ -23,6 +25,28 @@ at_option = click.option(
         "is that log as it stands there."
     ),
 )
+
+
+def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --since and --until, which find_range reads."""
+    until = click.option("--until", metavar="TIME", help="Only what was there at TIME or before.")
+    since = click.option(
+        "--since", metavar="TIME", help="Only what was there at TIME or later, as git takes times."
+    )
+    return since(until(function))
+
+
+def find_range(
+    log: LogQueries, since: str | None, until: str | None
+) -> tuple[int | None, int | None]:
+    """Finds the two times (ms since the epoch) that were named. Raises UsageError."""
+    begin = None if since is None else log.find_moment(since).ts // 1000 * 1000
+    end = None if until is None else log.find_moment(until).ts
+    if begin is not None and end is not None and begin > end:
+        raise UsageError(
+            f"--since {since} is later than --until {until}", "the earlier one is --since"
+        )
+    return begin, end
 
 
 def moment_data(log: LogQueries) -> dict[str, Any]:
