@@ -120,6 +120,9 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     for word in ("install", "uninstall"):
         check(f"completion-{word}", "completion", word, "zsh")
     check("completion-candidates", "completion", "candidates", "git session ")
+    check("hook-install", "hook", "install", "--files")
+    check("hook-status", "hook", "status")
+    check("hook-uninstall", "hook", "uninstall")
     check("schema", "schema")
     check("demo", "demo", "new")
     assert seen == set(schemas._COMMANDS)

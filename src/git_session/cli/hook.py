@@ -1,0 +1,169 @@
+"""`git session hook`: git's hooks put in place, taken out, looked at, and run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from git_session.cli.opening import find_here
+from git_session.cli.options import (
+    CONTEXT_SETTINGS,
+    Settings,
+    command,
+    format_examples,
+    shared_options,
+)
+from git_session.cli.output import print_data, print_line, print_lines
+from git_session.cli.text import strip_controls
+from git_session.errors import GitSessionError, UsageError
+from git_session.hooks.install import Hooks, find_program
+
+Row = Mapping[str, Any]
+
+hook_command = click.Group(
+    "hook",
+    help="Puts git's hooks in place, takes them out, and runs them.",
+    epilog=format_examples(
+        "git session hook install",
+        "git session hook status",
+    ),
+    params=shared_options(),
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings=dict(CONTEXT_SETTINGS),
+)
+
+
+def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the option that names some of the hooks."""
+    return click.option(
+        "--hook", "hooks", metavar="NAME", multiple=True, help="This one only; may be repeated."
+    )
+
+
+@command(
+    "install",
+    "git session hook install",
+    "git session hook install --hook prepare-commit-msg --hook post-commit",
+    "git session hook install --manual",
+)
+@hooks_option()
+@click.option("--manual", is_flag=True, help="Only print what to add by hand; change nothing.")
+@click.option("--force", is_flag=True, help="Replace what was changed by hand, or is in the way.")
+@click.option(
+    "--files", is_flag=True, help="Use files even where git has hooks in its configuration."
+)
+def install_command(
+    settings: Settings, hooks: tuple[str, ...], manual: bool, force: bool, files: bool
+) -> None:
+    """Puts git's hooks in place: commits name their session, pushes take the log along.
+
+    A hook that is there already is kept and called. Where husky, lefthook or the pre-commit
+    framework manage the hooks, their way is taken. Without --hook: prepare-commit-msg,
+    post-commit and pre-push.
+    """
+    if manual and force:
+        raise UsageError("--manual and --force exclude each other", "--manual changes nothing")
+    found = open_hooks(by_files=files)
+    if manual:
+        advice = found.advice(hooks)
+        if settings.is_json:
+            print_data({"hooks": [], "advice": advice})
+        else:
+            print_lines(_format_advice(advice))
+        return
+    program = find_program(sys.argv[0], sys.executable, os.environ)
+    _report(settings, *found.install(hooks, program, is_forced=force), nothing="")
+
+
+@command("uninstall", "git session hook uninstall", "git session hook uninstall --hook pre-push")
+@hooks_option()
+@click.option("--force", is_flag=True, help="Also take out what was changed by hand.")
+def uninstall_command(settings: Settings, hooks: tuple[str, ...], force: bool) -> None:
+    """Takes git's hooks out again, and puts back what was there before, to the byte."""
+    _report(
+        settings, *open_hooks().uninstall(hooks, is_forced=force), nothing="no hook of ours is here"
+    )
+
+
+@command("status", "git session hook status", "git session hook status --json")
+@hooks_option()
+def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
+    """Shows how git's hooks stand, and what keeps them from running."""
+    rows = open_hooks().status(hooks)
+    if settings.is_json:
+        print_data({"hooks": rows, "advice": []})
+        return
+    for row in rows:
+        is_foreign = row["state"] == "foreign"
+        _print_row(row, "absent, another hook stands there" if is_foreign else row["state"])
+
+
+@command(
+    "run",
+    "git session hook run post-commit",
+    'git session hook run prepare-commit-msg "$@" || :',
+)
+@click.argument("hook", help="prepare-commit-msg, post-commit or pre-push.")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, help="What git gives the hook.")
+def run_command(_settings: Settings, hook: str, args: tuple[str, ...]) -> None:
+    """Runs a hook, as hook managers and lines in other hooks call it.
+
+    It never fails a commit or a push: what it could not do is said on stderr.
+    """
+    from git_session.hooks.run import run_whole
+
+    program = find_program(sys.argv[0], sys.executable, os.environ)
+    run_whole(hook, args, program, os.environ)
+
+
+# What follows the hook's name is the hook's, whatever it looks like.
+run_command.allow_interspersed_args = False
+run_command.ignore_unknown_options = True
+
+for _command in (install_command, uninstall_command, status_command, run_command):
+    hook_command.add_command(_command)
+
+
+def open_hooks(*, by_files: bool = False) -> Hooks:
+    """Opens the hooks of the repository that the current directory lies in."""
+    from git_session.store.objects import ObjectStore
+
+    return Hooks(ObjectStore.open(find_here()), by_files=by_files)
+
+
+def _report(
+    settings: Settings, rows: Sequence[Row], error: GitSessionError | None, *, nothing: str
+) -> None:
+    """Prints what was done, and then raises what failed."""
+    if error is None and settings.is_json:
+        print_data({"hooks": rows, "advice": []})
+        return
+    if not settings.is_json:
+        for row in rows:
+            _print_row(row, "already installed" if row["action"] == "kept" else row["action"])
+        if nothing and not rows and error is None:
+            print_line(nothing)
+    if error is not None:
+        raise error
+
+
+def _print_row(row: Row, word: str) -> None:
+    place = "" if row["state"] in ("absent", "foreign") and row["action"] == "none" else row["path"]
+    print_line(f"{row['hook']}: {word}{f', {place}' if place else ''}")
+    if row["kept"] is not None:
+        print_line(f"  calls first what was there before: {row['kept']}")
+    if row["note"] is not None:
+        print_line(f"  {row['note']}")
+
+
+def _format_advice(advice: Sequence[Row]) -> list[str]:
+    lines: list[str] = []
+    for row in advice:
+        lines += ["", strip_controls(f"{row['hook']}: {row['sentence']}"), ""]
+        lines += ["    " + line for line in map(strip_controls, row["lines"])]
+    return lines[1:]

@@ -1,0 +1,80 @@
+"""Sends the log along with a push: to the same remote, for a bounded time, at nobody's cost."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from git_session.errors import GitSessionError, NotFoundError, RemoteTimeoutError
+from git_session.store.objects import ObjectStore
+from git_session.store.remote import Git, tracking_name
+from git_session.sync import open_git, sync_log
+from git_session.wire import names
+
+TIMEOUT_KEY: Final = "session.pushTimeout"
+"""git's setting of how many seconds a push may wait for the log; 0 sends none along."""
+
+DEFAULT_TIMEOUT_S: Final = 10
+
+
+class _TimeIsUpError(BaseException):
+    """Ends the sync wherever it is; no handler of mere errors may hold it up."""
+
+
+def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> None:
+    """Syncs the log with the remote of a push, unless that is none to sync with.
+
+    `remote` and `url` are as git tells them to pre-push: where a push goes to a bare address both
+    are that. What could not be done within the time is told in one sentence. Raises
+    GitSessionError for a repository or settings that cannot be read.
+    """
+    store = ObjectStore.open(Path.cwd())
+    git = open_git(store)
+    timeout_s = _read_timeout(git)
+    if timeout_s <= 0 or not _is_ours(store, git, remote, url):
+        return
+    try:
+        with _time_limit(timeout_s):
+            _, error = sync_log(store, [remote], timeout=timeout_s, git=git)
+    except GitSessionError as failure:
+        error = failure
+    except _TimeIsUpError:
+        error = RemoteTimeoutError(f"not done within {timeout_s} s")
+    if error is not None:
+        reason = error.message.partition("\n")[0]
+        on_failure(f"the log was not sent to {remote}: {reason} (git session sync tells more)")
+
+
+def _read_timeout(git: Git) -> int:
+    values = git.config_all(TIMEOUT_KEY, "int")
+    return int(values[-1]) if values else DEFAULT_TIMEOUT_S
+
+
+def _is_ours(store: ObjectStore, git: Git, remote: str, url: str) -> bool:
+    """Tells whether a remote is one that a sync would use, or was seen to hold a log."""
+    tracking = names.tracking_ref(tracking_name(remote), names.WAL_REF)
+    if store.read_ref(tracking) is not None:
+        return True
+    with suppress(NotFoundError):
+        return not {remote, url}.isdisjoint(git.default_remotes())
+    return False
+
+
+@contextmanager
+def _time_limit(seconds: int) -> Iterator[None]:
+    """Raises _TimeIsUpError in the block when its time is up, whatever it waits for."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _TimeIsUpError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

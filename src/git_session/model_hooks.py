@@ -1,0 +1,47 @@
+"""What users hold of hooks, and of the way from commits to sessions: as in model.py."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from git_session.model import Model
+
+
+class Hook(Model):
+    """Holds how one of git's hooks stands."""
+
+    hook: str
+    state: Literal[
+        "installed", "absent", "foreign", "modified", "disabled", "gone", "pending", "bypassed"
+    ] = Field(
+        description="absent and foreign (another one): it is not ours; modified: changed by hand; "
+        "disabled: not executable; gone: the program it calls is; pending: its manager has to take "
+        "it in; bypassed: git looks elsewhere."
+    )
+    action: Literal["installed", "updated", "kept", "removed", "restored", "none"] = Field(
+        description="What this command did."
+    )
+    way: Literal["file", "line", "config", "lefthook"] = Field(
+        description="A file of its own, a line in the project's, git's configuration, a job."
+    )
+    path: str = Field(description="The file that holds it.")
+    kept: str | None = Field(description="The hook that stood there before, which it calls.")
+    program: list[str] = Field(description="The words by which it calls git-session.")
+    note: str | None = Field(description="What else there is to know, or to do.")
+
+
+class HookAdvice(Model):
+    """Holds what to add by hand for one hook."""
+
+    hook: str
+    sentence: str
+    lines: list[str]
+
+
+class HookReport(Model):
+    """Holds what the hook commands did and found; `advice` is what --manual gives."""
+
+    hooks: list[Hook]
+    advice: list[HookAdvice]
