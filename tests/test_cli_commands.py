@@ -15,6 +15,7 @@ import git_session
 from git_session.cli import SECTIONS, group
 from git_session.cli.options import Settings
 from tests.conftest import Cli, git
+from tools.reference import COMMAND_TO_RUN, format_files, list_written
 
 
 def _commands() -> dict[str, click.Command]:
@@ -31,6 +32,7 @@ def _commands() -> dict[str, click.Command]:
 
 
 COMMANDS: Final = _commands()
+ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -71,6 +73,13 @@ def test_help_is_printed_for_dash_h_as_git_passes_it_on(
 def test_the_line_in_the_overview_is_the_first_line_of_the_commands_help(name: str) -> None:
     line = next(section[name] for section in SECTIONS.values() if name in section)
     assert inspect.cleandoc(COMMANDS[name].help or "").splitlines()[0] == line
+
+
+def test_the_reference_and_the_man_pages_tell_of_every_command_as_it_is() -> None:
+    made = format_files()
+    written = {path: (ROOT / path).read_text(encoding="utf-8") for path in list_written(ROOT)}
+    stale = [str(path) for path in sorted({*made, *written}) if made.get(path) != written.get(path)]
+    assert not stale, f"type {COMMAND_TO_RUN} and commit what it writes: {', '.join(stale)}"
 
 
 def test_the_overview_groups_the_commands_by_what_people_want(cli: Cli, tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("hook-install", "hook", "install", "--files")
     check("hook-status", "hook", "status")
     check("hook-uninstall", "hook", "uninstall")
+    check("mcp", "mcp")
     check("schema", "schema")
     check("demo", "demo", "new")
     assert seen == set(schemas._COMMANDS)

@@ -50,6 +50,9 @@ def test_man_pages_and_scripts_come_with_the_program(installed: Path, tmp_path: 
     for shell in ("bash", "zsh", "fish"):
         ran = run(tmp_path, "git", "session", "completion", shell, env={"PATH": path})
         assert "git session completion install" in _succeed(ran).stdout
+    ran = run(tmp_path, "git", "session", "mcp", env={"PATH": path})
+    assert (ran.code, ran.stdout) == (5, "")
+    assert "pip install 'git-session[mcp]'" in ran.stderr
     if shutil.which("man") is None:
         pytest.skip("man is not on PATH; .ci/run installs it with man-db")
     env = {"PATH": path, "PAGER": "cat", "MANPAGER": "cat", "MANWIDTH": "80"}

@@ -39,6 +39,10 @@ SETTINGS: Final[Pairs] = (
         "session.beatInterval",
         "How often a beat is put into the log by itself, such as 15m or 1h; default: 15m.",
     ),
+    (
+        "session.pushTimeout",
+        "Seconds that a push of yours waits for the log to go along; default: 10.",
+    ),
     ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),
     (
         "session.trustedKeysBlob",

@@ -123,6 +123,20 @@ class CompletionReport(Model):
     hint: str | None
 
 
+class ToolDescription(Model):
+    """Describes a tool of the MCP server; `input_schema` is a JSON Schema."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+class ToolList(Model):
+    """Holds what `mcp --json` prints."""
+
+    tools: list[ToolDescription]
+
+
 class Candidate(Model):
     """Holds what can come next on a line: a word, or that the shell is to offer files."""
 
@@ -170,6 +184,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "hook-install": model_hooks.HookReport,
     "hook-uninstall": model_hooks.HookReport,
     "hook-status": model_hooks.HookReport,
+    "mcp": ToolList,
     "schema": SchemaNames,
     "demo": DemoPlayed,
 }

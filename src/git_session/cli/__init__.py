@@ -39,6 +39,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Connect": {
         "init": "Makes this repository ready for sessions.",
         "hook": "Puts git's hooks in place, takes them out, and runs them.",
+        "mcp": "Serves the session commands to an agent as tools of the Model Context Protocol.",
         "completion": "Prints, installs or removes what completes this command in a shell.",
         "schema": "Prints the JSON Schema of what is stored and of what commands print.",
         "demo": "Plays a few sessions in two temporary clones, syncs them and shows them.",

@@ -1,0 +1,146 @@
+"""An agent reports itself over MCP: the SDK's own client, against the real program on stdio."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import pytest
+
+from git_session import model
+from git_session.log import SessionLog
+from tests.conftest import Cli
+
+mcp = pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install -e '.[dev]'")
+
+PATIENCE_S: Final = 60.0
+
+
+class Agent:
+    """Calls the tools of a server."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    async def __call__(self, tool: str, **arguments: Any) -> Any:
+        """Calls a tool and gives its result; a failure fails the test."""
+        result = await self.client.call_tool(tool, arguments)
+        assert not result.is_error, result
+        return result.structured_content
+
+    async def fail(self, tool: str, **arguments: Any) -> str:
+        """Calls a tool that has to fail and gives what the agent is told."""
+        result = await self.client.call_tool(tool, arguments)
+        assert result.is_error, result
+        text = result.content[0].text
+        assert isinstance(text, str)
+        return text
+
+
+def _play(server: Any, story: Callable[[Agent], Awaitable[None]]) -> None:
+    async def play() -> None:
+        with anyio.fail_after(PATIENCE_S):
+            async with mcp.Client(server) as client:
+                await story(Agent(client))
+
+    anyio.run(play)
+
+
+def _program(repo: Path) -> Any:
+    """Gives the real program, to be spoken to on stdio."""
+    command = ["-m", "git_session", "-C", str(repo), "mcp"]
+    return mcp.StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
+
+
+def _server(repo: Path) -> Any:
+    """Gives the same server within this process, which starts faster."""
+    from git_session.mcp import Reporter, make_server
+
+    return make_server(Reporter(repo, os.environ))
+
+
+@pytest.fixture
+def task(repo: Path) -> str:
+    return SessionLog.open(repo).add_task("Fix the flaky test").task.task_id
+
+
+def test_an_agent_tells_its_whole_life_without_a_shell(repo: Path, task: str, cli: Cli) -> None:
+    async def story(agent: Agent) -> None:
+        tasks = model.TaskList.model_validate(await agent("tasks"))
+        assert [found.task_id for found in tasks.tasks] == [task]
+        started = model.Recorded.model_validate(await agent("start", task=task, engine="claude"))
+        assert started.session.pid == os.getpid()  # this test is the agent
+        for state in ("ready", "running"):
+            moved = await agent("advance", state=state, note=f"now {state}")
+            assert moved["session"]["state"] == state
+        beaten = await agent("beat", activity="waiting", attributes={"tokens": 7})
+        assert (beaten["session_id"], beaten["activity"]) == (started.session.session_id, "waiting")
+        listed = model.SessionList.model_validate(await agent("list"))
+        assert [found.session_id for found in listed.sessions] == [started.session.session_id]
+        await agent("advance", state="handoff")
+        ended = await agent("exit", note="done")
+        assert ended["session"]["exit_reason"] == "completed"
+        assert (await agent("list"))["total"] == 0
+        assert (await agent("list", include_exited=True))["total"] == 1
+        assert "has already exited" in await agent.fail("advance", state="running")
+
+    _play(_program(repo), story)
+    (session,) = SessionLog.open(repo).sessions(include_exited=True)
+    assert (session.engine, session.extras["attr_tokens"]) == ("claude", 7)
+    steps = [step.to_state for step in SessionLog.open(repo).history(session.session_id)]
+    assert steps == ["exit", "handoff", "running", "ready", "spawned"]
+    assert cli(repo, "fsck").code == 0
+
+
+def test_what_goes_wrong_is_told_with_what_to_do(repo: Path, task: str) -> None:
+    async def story(agent: Agent) -> None:
+        assert "call start first" in await agent.fail("exit")
+        assert "no such task: t-nothing" in await agent.fail("start", task="t-nothing")
+        await agent("start", task=task)
+        refused = await agent.fail("advance", state="handoff")
+        assert "spawned" in refused
+        assert "\n" in refused  # the hint is there too
+        assert "state" in await agent.fail("advance", state="asleep")
+
+    _play(_server(repo), story)
+    assert [step.to_state for step in SessionLog.open(repo).history()] == ["spawned"]
+
+
+def test_a_start_beside_somebody_else_is_warned_of(repo: Path, task: str) -> None:
+    other = SessionLog.open(repo).start(task).session.session_id
+
+    async def story(agent: Agent) -> None:
+        started = await agent("start", task=task)
+        assert started["warnings"] == [f"the task has a live session already: {other}"]
+
+    _play(_server(repo), story)
+
+
+def test_tools_say_what_they_do_what_they_take_and_whether_they_write(repo: Path) -> None:
+    async def story(agent: Agent) -> None:
+        tools = {tool.name: tool for tool in (await agent.client.list_tools()).tools}
+        assert {"list", "tasks", "start", "advance", "beat", "exit"} <= set(tools)
+        for name, tool in tools.items():
+            assert tool.description
+            assert tool.output_schema
+            fields = tool.input_schema["properties"].values()
+            assert all("description" in field for field in fields), name
+            assert tool.annotations.read_only_hint is (name in {"list", "tasks", "wait"})
+
+    _play(_server(repo), story)
+
+
+def test_without_the_extra_the_error_says_what_to_install(repo: Path, cli: Cli) -> None:
+    hidden = repo.parent / "without" / "mcp"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ModuleNotFoundError('mcp', name='mcp')\n")
+    ran = cli(repo, "mcp", env={"PYTHONPATH": str(hidden.parent)})
+    assert (ran.code, ran.stdout) == (5, "")
+    assert ran.stderr.splitlines() == [
+        "error: the MCP SDK is not installed",
+        "hint: pip install 'git-session[mcp]'",
+    ]
