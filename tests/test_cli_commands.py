@@ -120,6 +120,7 @@ def test_git_finds_the_program_as_its_own_command(repo: Path, tmp_path: Path) ->
         (("-h",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log")),
         (("list", "--json"), ("pydantic", "rich")),
         (("running", "-h"), ("pygit2", "pydantic", "rich", "cbor2")),
+        (("beat", "-h"), ("pygit2", "pydantic", "rich", "cbor2", "psutil", "sqlite3")),
     ],
 )
 def test_a_command_imports_no_library_that_it_does_not_need(

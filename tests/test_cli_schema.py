@@ -101,6 +101,7 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("task-status", "task", "status", task, "running")
     check("task-comment", "task", "comment", task, "-m", "hello")
     session = check("start", "start", task)["session"]["session_id"]
+    check("beat", "beat", session, "--set", "tokens=5")
     for step in ("ready", "running", "handoff", "exit"):
         check(step, step, session)
     check("show", "show", session)

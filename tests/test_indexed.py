@@ -189,7 +189,7 @@ def test_other_trust_in_signatures_is_another_index(bundle: Callable[[str], Path
 def _ageless(text: str) -> str:
     import re
 
-    return re.sub(r'"heartbeat_age_ms": ?\d+', '"heartbeat_age_ms": 0', text)
+    return re.sub(r'"(heartbeat_age_ms|beat_age_ms)": ?\d+', r'"\1": 0', text)
 
 
 def test_every_recording_command_leaves_the_index_fresh(cli: Cli, repo: Path) -> None:

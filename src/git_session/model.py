@@ -14,6 +14,8 @@ Status = Literal["spawned", "ready", "running", "handoff", "exit"]
 Role = Literal["mayor", "witness", "refinery", "deacon", "user"]
 SessionType = Literal["polecat", "crew"]
 TaskStatus = Literal["queued", "running", "blocked", "needs-review", "merged", "dropped"]
+Verdict = Literal["alive", "dead", "quiet", "unknown", "exited"]
+Activity = Literal["working", "waiting", "idle"]
 
 U32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
 I32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
@@ -27,6 +29,16 @@ class Model(BaseModel):
     """Is the base of all: frozen, and closed to unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Liveness(Model):
+    """Holds what is known here and now of a session's life, and why."""
+
+    verdict: Verdict
+    reasons: list[str] = Field(description="The first one decided.")
+    evidence: dict[str, str | int | None] = Field(
+        description="What was recorded of the process, and what was seen of it."
+    )
 
 
 class Session(Model):
@@ -49,7 +61,7 @@ class Session(Model):
 
     state: Status
     heartbeat_age_ms: int | None = Field(
-        description="Since last_heartbeat_ts, or since the last transition; None once exited."
+        description="Since its last sign of life known here; None once exited."
     )
     task_title: str
     updated_ts: int = Field(description="When the current block was recorded.")
@@ -58,6 +70,12 @@ class Session(Model):
     event_id: Hex32 = Field(description="The event of the current block.")
     live_on_task: int = Field(description="How many sessions of its task have not exited.")
     extras: dict[str, str | int] = Field(description="Further keys of the block.")
+    parent_session: str | None = Field(description="The session that it was started in.")
+    attributes: dict[str, str | int] = Field(
+        description="What --set said: the block's attr_ keys, and what the beat file has since."
+    )
+    activity: Activity | None = Field(description="As its agent says, on this host.")
+    liveness: Liveness
 
 
 class Transition(Model):

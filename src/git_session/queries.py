@@ -22,6 +22,7 @@ from git_session.fold.rows import (
 )
 from git_session.reader import LogReader
 from git_session.store.objects import ObjectStore
+from git_session.vitals import Vitals, complete_past
 from git_session.wire import names
 from git_session.wire.words import ROLES, STATES
 
@@ -145,7 +146,7 @@ class LogQueries:
         require_words([role] if role else [], ROLES, "role")
         if task is not None:
             issue_id = find_task(self.reader.require(), task).issue.hex
-        rows = all_session_rows(self.replay(), self.clock())
+        rows = all_session_rows(self.replay())
         if task is not None:
             rows = [row for row in rows if row["grite_issue_id"] == issue_id]
         if engine is not None:
@@ -156,14 +157,21 @@ class LogQueries:
             rows = [row for row in rows if row["state"] in states]
         elif not include_exited:
             rows = [row for row in rows if row["state"] != "exit"]
-        return sorted(
-            rows, key=lambda row: (row["started_ts"], row["session_id"], row["grite_issue_id"])
-        )
+        rows.sort(key=lambda row: (row["started_ts"], row["session_id"], row["grite_issue_id"]))
+        return self.complete(rows)
+
+    def complete(self, rows: list[Row]) -> list[Row]:
+        """Fills in what is known here and now of sessions' lives; of the past, what was told."""
+        now = self.clock()
+        if self.moment is not None:
+            return [complete_past(row, now) for row in rows]
+        vitals = Vitals(self.common_dir)
+        return [vitals.complete(row, now) for row in rows]
 
     def session_row(self, ref: str) -> Row:
         """Finds one session. Raises NotFoundError or AmbiguousError."""
         folded, life = self.find_session(ref)
-        return session_row(self.replay(), folded, life, self.clock())
+        return self.complete([session_row(self.replay(), folded, life)])[0]
 
     def find_session(self, ref: str) -> Found:
         """Finds one session as it was folded. Raises NotFoundError or AmbiguousError."""
@@ -200,7 +208,8 @@ class LogQueries:
     def task_row(self, ref: str) -> Row:
         """Finds one task, with its text, comments and sessions."""
         replay = self.reader.require()
-        return task_detail_row(replay, find_task(replay, ref), self.clock())
+        row = task_detail_row(replay, find_task(replay, ref))
+        return {**row, "session_list": self.complete(row["session_list"])}
 
     def unsent(self) -> dict[str, int]:
         """Counts, for each remote once synced with, the transitions that it was not seen to have.

@@ -17,7 +17,6 @@ from git_session.store.index_format import Row, order_of
 from git_session.store.place import UnclearError, find_place, read_ref_file
 from git_session.wire import names
 from git_session.wire.json_text import format_json
-from git_session.wire.words import heartbeat_age
 
 _LARGEST_CONFIG: Final = 1 << 16
 _PLAIN_CONFIG: Final = re.compile(rb'(default_actor = "[0-9a-f]{32}"\n?|\n)*')
@@ -37,9 +36,10 @@ def list_quickly(
 
     None when there is no index of the log as it is now, or reading the log left something out.
     """
-    index = _open_fresh(path, environ)
-    if index is None:
+    found = _open_fresh(path, environ)
+    if found is None:
         return None
+    common_dir, index = found
     try:
         if index.problems():
             return None
@@ -52,9 +52,12 @@ def list_quickly(
         return None
     finally:
         index.close()
-    now = time.time_ns() // 1_000_000
-    for row in live:
-        row["heartbeat_age_ms"] = heartbeat_age(row, now)
+    if live:
+        from git_session.vitals import Vitals
+
+        vitals, now = Vitals(common_dir), time.time_ns() // 1_000_000
+        for row in live:
+            vitals.complete(row, now)
     # Those that exited are most of a long list, and stay as the index holds them.
     listed = sorted([*ended, *((order_of(row), format_json(row)) for row in live)])
     return [text for _, text in listed], exited
@@ -70,9 +73,10 @@ def count_quickly(
     include_exited: bool = False,
 ) -> int | None:
     """Counts the sessions that list_quickly would list."""
-    index = _open_fresh(path, environ)
-    if index is None:
+    found = _open_fresh(path, environ)
+    if found is None:
         return None
+    _, index = found
     try:
         if index.problems():
             return None
@@ -114,8 +118,11 @@ def _ask_stale(
         index.close()
 
 
-def _open_fresh(path: Path, environ: Mapping[str, str]) -> LogIndex | None:
-    """Opens the index if it tells of the log's head as it is on disk at this moment."""
+def _open_fresh(path: Path, environ: Mapping[str, str]) -> tuple[Path, LogIndex] | None:
+    """Opens the index if it tells of the log's head as it is on disk at this moment.
+
+    Gives the common git directory as well.
+    """
     place = find_place(path, environ)
     if place is None or _may_distrust(place.common_dir):
         return None
@@ -127,7 +134,7 @@ def _open_fresh(path: Path, environ: Mapping[str, str]) -> LogIndex | None:
         return None
     index = LogIndex.open(place.common_dir / names.SESSION_DIR / "index.db", trust=_TRUSTING)
     if index.head == head:
-        return index
+        return place.common_dir, index
     index.close()
     return None
 

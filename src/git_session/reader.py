@@ -198,7 +198,7 @@ def _describe_change(replay: Replay, base: str | None, head: str) -> Change:
         folded = replay.issue(issue_id)
         if folded is not None:
             lives = folded.sessions.lives.values()
-            sessions = [session_row(replay, folded, life, None) for life in lives]
+            sessions = [session_row(replay, folded, life) for life in lives]
             task = task_row(folded) if folded.issue.is_created else None
             issues.append(IndexedIssue(issue_id, task, sessions))
     events = [

@@ -218,7 +218,7 @@ class LogRecorder(LogQueries):
         folded = self._folded(appended)
         life = folded.sessions.lives[session_id]
         return {
-            "session": session_row(self.replay(), folded, life, self.clock()),
+            "session": self.complete([session_row(self.replay(), folded, life)])[0],
             "commit": appended.commit,
             "events": appended.events,
             "warnings": [*warnings, *appended.warnings],

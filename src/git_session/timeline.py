@@ -58,7 +58,7 @@ def _read_lanes(log: LogQueries, now: int) -> list[tuple[Row, list[tuple[Bar, Ro
             "title": issue.title,
             "status": issue.status,
         }
-        pairs = [(plan_bar(life, now), session_row(replay, folded, life, now)) for life in lives]
+        pairs = [(plan_bar(life, now), session_row(replay, folded, life)) for life in lives]
         lanes.append((lane, pairs))
     return lanes
 

@@ -25,6 +25,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "ready": "Records that a session is ready to work.",
         "running": "Records that a session is at work, or still at work.",
         "handoff": "Records that a session hands its work over.",
+        "beat": "Notes that a session is alive, in a file and not in the log.",
         "exit": "Records the end of a session.",
         "task": "Shows, adds, moves and comments a task.",
     },

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
 from git_session.cli.table import Column
-from git_session.cli.text import count, format_age, format_ago, strip_controls
+from git_session.cli.text import format_ago, strip_controls
 
 Row = Mapping[str, Any]
 
@@ -25,55 +25,6 @@ def paint_state(cell: str) -> str:
     words = cell.split()
     color = _COLORS.get(words[-1]) if words else None
     return click.style(cell, fg=color) if color else click.style(cell, dim=True)
-
-
-SESSION_COLUMNS: Final = (
-    Column("SESSION"),
-    Column("STATE", paint=paint_state),
-    Column("SEEN", least=17),
-    Column("TASK", drop=4),
-    Column("TITLE", least=16, drop=3),
-    Column("ENGINE", drop=2),
-    Column("WORKTREE", least=12, drop=1),
-    Column(""),
-)
-
-
-OF_TASK_COLUMNS: Final = tuple(c for c in SESSION_COLUMNS if c.title not in ("TASK", "TITLE"))
-"""The columns where the task is known: cells as of_task_cells gives them."""
-
-
-def session_cells(row: Row, *, is_narrow: bool = False) -> list[str]:
-    """Gives one session's cells under SESSION_COLUMNS; `is_narrow` shortens what can be."""
-    live = row["live_on_task"]
-    mark = "" if live < 2 or row["state"] == "exit" else f"({live} live sessions on this task)"
-    return [
-        row["session_id"],
-        row["state"],
-        format_seen(row),
-        short_task(row["task_id"]) if is_narrow else row["task_id"],
-        row["task_title"],
-        row["engine"],
-        row["worktree"],
-        f"({live} live)" if mark and is_narrow else mark,
-    ]
-
-
-def of_task_cells(row: Row) -> list[str]:
-    """Gives one session's cells under OF_TASK_COLUMNS."""
-    cells = zip(SESSION_COLUMNS, session_cells(row), strict=True)
-    return [cell for column, cell in cells if column in OF_TASK_COLUMNS]
-
-
-def format_seen(row: Row) -> str:
-    """Forms when a session was last seen alive, or how it ended."""
-    if row["state"] == "exit":
-        return format_exit(row["exit_code"], row["exit_reason"])
-    age = row["heartbeat_age_ms"]
-    if age is None:
-        return ""
-    length = format_age(age)
-    return length if length.startswith("in ") else f"{length} ago"
 
 
 def format_exit(code: int | None, reason: str | None) -> str:
@@ -151,30 +102,6 @@ def transition_cells(row: Row, now: int, *, has_session: bool) -> list[str]:
         format_step(row),
         format_changes(row),
     ]
-
-
-def format_footer(
-    shown: Sequence[Row],
-    exited: int,
-    *,
-    states: Sequence[str],
-    is_all: bool,
-    unsent: Mapping[str, int] | None = None,
-) -> str:
-    """Forms the line under a list of sessions: how many there are, and how to see the rest.
-
-    `unsent` counts, for each remote, the transitions that it was not seen to have.
-    """
-    active = sum(row["state"] != "exit" for row in shown)
-    rest = "" if is_all or "exit" in states or not exited else " (--all shows them)"
-    if states:
-        line = f"{len(shown)} {' or '.join(states)}, {exited} exited{rest}"
-    elif active:
-        line = f"{active} active, {exited} exited{rest}"
-    else:
-        line = f"no session is active, {exited} exited{rest}" if exited else "no sessions yet"
-    missing = [f"{count(n, 'transition')} not yet on {at}" for at, n in (unsent or {}).items()]
-    return " - ".join([line, *missing])
 
 
 def _format_change(name: str, value: str | int | None) -> str:

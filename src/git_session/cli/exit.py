@@ -10,12 +10,14 @@ import click
 from git_session.cli.advance import print_recorded
 from git_session.cli.opening import open_log
 from git_session.cli.options import (
+    Attributes,
     Settings,
     command,
     force_option,
     note_option,
     require_session,
     session_argument,
+    set_option,
 )
 from git_session.errors import UsageError
 from git_session.wire.block import I32_MAX, I32_MIN
@@ -39,6 +41,7 @@ from git_session.wire.block import I32_MAX, I32_MIN
 @click.option(
     "--output-file", metavar="FILE", help="Its output, which is recorded by its SHA-256 alone."
 )
+@set_option
 @force_option
 @note_option
 def exit_command(
@@ -47,6 +50,7 @@ def exit_command(
     code: int,
     reason: str | None,
     output_file: str | None,
+    attributes: Attributes,
     force: bool,
     note: str | None,
 ) -> None:
@@ -55,7 +59,13 @@ def exit_command(
     output_ref = None if output_file is None else f"sha256:{_hash_file(Path(output_file))}"
     log = open_log()
     recorded = log.exit_row(
-        ref, code=code, reason=reason, output_ref=output_ref, is_forced=force, note=note
+        ref,
+        code=code,
+        reason=reason,
+        output_ref=output_ref,
+        is_forced=force,
+        note=note,
+        attributes=dict(attributes),
     )
     print_recorded(settings, log, recorded)
 

@@ -100,7 +100,7 @@ def list_command(
     elif rows:
         print_sessions(rows)
     if has_log and (rows == [] or not is_count):
-        from git_session.cli.describe import format_footer
+        from git_session.cli.sessions_table import format_footer
 
         unsent = log.unsent() if log.moment is None else None
         line = format_footer(rows, exited, states=states, is_all=is_all, unsent=unsent)
@@ -143,7 +143,7 @@ def _count_fields(total: int, exited: int) -> dict[str, int]:
 
 def print_sessions(rows: list[dict[str, object]]) -> None:
     """Prints the table of sessions."""
-    from git_session.cli.describe import SESSION_COLUMNS, session_cells
+    from git_session.cli.sessions_table import SESSION_COLUMNS, session_cells
 
     width = terminal_width()
     is_narrow = width is not None and width < _WIDE
@@ -152,7 +152,7 @@ def print_sessions(rows: list[dict[str, object]]) -> None:
 
 def print_active(log: LogQueries) -> None:
     """Prints what `git session list` does without options."""
-    from git_session.cli.describe import format_footer
+    from git_session.cli.sessions_table import format_footer
 
     rows = log.session_rows()
     print_sessions(rows)

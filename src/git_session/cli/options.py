@@ -89,13 +89,16 @@ def format_examples(*examples: str) -> str:
     return "\n".join(["\b", title, *(f"  {example}" for example in examples)])
 
 
-def session_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes the SESSION argument, which the environment stands in for."""
+def session_argument(
+    otherwise: str | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the SESSION argument, which the environment stands in for, and `otherwise` for that."""
+    default = f"${SESSION_VARIABLE}" + (f", else {otherwise}" if otherwise else "")
     return click.argument(
         "session",
         required=False,
         shell_complete=completes("session"),
-        help=f"An id, a unique prefix of one, or TASK/SESSION; default: ${SESSION_VARIABLE}.",
+        help=f"An id, a unique prefix of one, or TASK/SESSION; default: {default}.",
     )
 
 
@@ -124,6 +127,27 @@ force_option = click.option(
 )
 note_option = click.option(
     "-m", "--message", "note", metavar="NOTE", help="A note that stands beside it in the log."
+)
+Attributes = tuple[tuple[str, str | int], ...]
+
+
+def _parse_attributes(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> Attributes:
+    if not given:
+        return ()
+    from git_session.wire.evidence import parse_attribute
+
+    return tuple(parse_attribute(text) for text in given)
+
+
+set_option = click.option(
+    "--set",
+    "attributes",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_parse_attributes,
+    help="An attribute, such as tokens, cost or branch; may be given again.",
 )
 
 

@@ -13,6 +13,8 @@ from git_session.cli.options import Settings, command, require_session, session_
 from git_session.cli.output import print_data, print_lines, print_table
 from git_session.cli.table import format_pairs
 from git_session.cli.text import format_time, strip_controls
+from git_session.wire.evidence import EVIDENCE_KEYS, PARENT_KEY
+from git_session.wire.words import ATTRIBUTE_PREFIX
 
 _LAST: Final = 5
 """Transitions that are shown."""
@@ -39,27 +41,41 @@ def show_command(settings: Settings, session: str | None, at: str | None) -> Non
         return
     now = log.clock()
     print_lines(format_pairs(_session_pairs(row, log_file, now)))
-    if row["extras"]:
-        extras = [(strip_controls(key), str(value)) for key, value in row["extras"].items()]
-        print_lines(["", "further keys of the block:"])
-        print_lines(f"  {line}" for line in format_pairs(extras))
+    for title, values in (("attributes", row["attributes"]), ("further keys", _others(row))):
+        if values:
+            pairs = [(strip_controls(key), str(value)) for key, value in values.items()]
+            print_lines(["", f"{title}:", *(f"  {line}" for line in format_pairs(pairs))])
     print_lines(["", "last transitions:"])
     cells = [transition_cells(step, now, has_session=False) for step in transitions]
     print_table(transition_columns(has_session=False), cells)
     say_moment(log)
 
 
+def _others(row: Mapping[str, Any]) -> dict[str, str | int]:
+    """Gives the block's keys that are shown nowhere else."""
+    shown = {PARENT_KEY, *EVIDENCE_KEYS, *(ATTRIBUTE_PREFIX + key for key in row["attributes"])}
+    return {key: value for key, value in row["extras"].items() if key not in shown}
+
+
+def _format_life(row: Mapping[str, Any]) -> str:
+    """Forms the verdict with its reasons, and on what host: `dead: pid gone (boxA)`."""
+    told = row["liveness"]
+    host = told["evidence"].get("host")
+    reasons = f"{told['verdict']}: {', '.join(told['reasons'])}"
+    return f"{reasons} ({host})" if host else reasons
+
+
 def _session_pairs(
     row: Mapping[str, Any], log_file: Path | None, now: int
 ) -> list[tuple[str, str]]:
-    beat = row["last_heartbeat_ts"]
+    beat = row["liveness"]["evidence"].get("beat_ts", row["last_heartbeat_ts"])
     ended = format_exit(row["exit_code"], row["exit_reason"])
     pairs = [
         ("session", row["session_id"]),
         ("task", f"{row['task_id']}  {row['task_title']}"),
         ("issue", row["grite_issue_id"]),
         ("state", row["state"]),
-        *([("exit", ended)] if row["state"] == "exit" else []),
+        ("exit", ended) if row["state"] == "exit" else ("life", _format_life(row)),
         ("role", row["role"]),
         ("type", row["session_type"]),
         ("engine", row["engine"]),
@@ -67,6 +83,8 @@ def _session_pairs(
         ("pid", "" if row["pid"] is None else str(row["pid"])),
         ("started", format_time(row["started_ts"], now)),
         ("heartbeat", "" if beat is None else format_time(beat, now)),
+        *([("activity", row["activity"])] if row["activity"] else []),
+        *([("parent", row["parent_session"])] if row["parent_session"] else []),
         ("recorded", format_time(row["updated_ts"], now)),
         ("actor", row["actor"]),
         ("commit", row["commit"]),

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from git_session.cli.opening import open_log, say_after_recording
-from git_session.cli.options import Settings, command, completes, note_option, task_argument
+from git_session.cli.options import (
+    Attributes,
+    Settings,
+    command,
+    completes,
+    note_option,
+    set_option,
+    task_argument,
+)
 from git_session.cli.output import print_data, print_line
 from git_session.errors import UsageError
 from git_session.wire.block import (
@@ -64,6 +72,7 @@ from git_session.wire.words import ROLES, SESSION_TYPES
     metavar="SECONDS",
     help="How long --exclusive may take; default: 60.",
 )
+@set_option
 @note_option
 def start_command(
     settings: Settings,
@@ -77,6 +86,7 @@ def start_command(
     is_exclusive: bool,
     remote: str | None,
     timeout: float,
+    attributes: Attributes,
     note: str | None,
 ) -> None:
     """Records a new session on a task and prints its id.
@@ -93,6 +103,7 @@ def start_command(
         "pid": pid,
         "session_id": session_id,
         "note": note,
+        "attributes": dict(attributes),
     }
     if is_exclusive:
         from git_session.claim import claim_row

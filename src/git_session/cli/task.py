@@ -7,12 +7,7 @@ from typing import Any, Final
 
 import click
 
-from git_session.cli.describe import (
-    OF_TASK_COLUMNS,
-    format_session_counts,
-    of_task_cells,
-    short_commit,
-)
+from git_session.cli.describe import format_session_counts, short_commit
 from git_session.cli.moments import at_option, moment_data, say_moment
 from git_session.cli.opening import open_log, open_past, say_after_recording, say_problems
 from git_session.cli.options import (
@@ -25,6 +20,7 @@ from git_session.cli.options import (
     task_argument,
 )
 from git_session.cli.output import print_data, print_line, print_lines, print_table
+from git_session.cli.sessions_table import OF_TASK_COLUMNS, of_task_cells
 from git_session.cli.table import format_pairs
 from git_session.cli.text import count, format_ago, format_time, strip_controls, strip_lines
 from git_session.fold.lifecycle import TASK_STATUSES

@@ -13,9 +13,10 @@ from git_session.errors import WireError
 from git_session.fold.issues import Issue
 from git_session.fold.replay import FoldedIssue, Replay, changed_issues
 from git_session.fold.sessions import Life, Step
+from git_session.liveness import judge_exited
 from git_session.wire.block import SessionState, mentions_block, parse_block, split_comment
 from git_session.wire.event import Event
-from git_session.wire.words import heartbeat_age
+from git_session.wire.evidence import PARENT_KEY, attributes_of
 
 Row = dict[str, Any]
 
@@ -33,15 +34,13 @@ STATE_FIELDS: Final = (
 )
 
 
-def all_session_rows(replay: Replay, now: int) -> list[Row]:
+def all_session_rows(replay: Replay) -> list[Row]:
     """Makes the rows of all sessions; those of issues that did not change come as remembered."""
     remembered: list[Row] = replay.ask(lambda source: source.session_rows(), [])
     rows = _unchanged(replay, remembered)
-    for row in rows:
-        row["heartbeat_age_ms"] = heartbeat_age(row, now)
     for folded in changed_issues(replay):
         lives = folded.sessions.lives.values()
-        rows.extend(session_row(replay, folded, life, now) for life in lives)
+        rows.extend(session_row(replay, folded, life) for life in lives)
     return rows
 
 
@@ -57,11 +56,16 @@ def _unchanged(replay: Replay, rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["grite_issue_id"] not in changed]
 
 
-def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int | None) -> Row:
-    """Makes the row of one session; `now` serves the age of its last sign of life, else None."""
+def session_row(replay: Replay, folded: FoldedIssue, life: Life) -> Row:
+    """Makes the row of one session as the log tells it.
+
+    What only a clock and the session's host can tell of one that has not exited is None.
+    """
     assert life.current is not None
     state, event = life.state, life.current.event
-    row = {
+    verdict = judge_exited(is_presumed=state.is_presumed_exit) if state.is_exit else None
+    parent = state.extras.get(PARENT_KEY)
+    return {
         "session_id": life.session_id,
         "task_id": folded.issue.task_id,
         "grite_issue_id": folded.issue.hex,
@@ -85,10 +89,11 @@ def session_row(replay: Replay, folded: FoldedIssue, life: Life, now: int | None
         "event_id": event.event_id.hex(),
         "live_on_task": sum(not other.state.is_exit for other in folded.sessions.lives.values()),
         "extras": dict(state.extras),
+        "parent_session": parent if isinstance(parent, str) else None,
+        "attributes": attributes_of(state.extras),
+        "activity": None,
+        "liveness": None if verdict is None else verdict.as_row(),
     }
-    if now is not None:
-        row["heartbeat_age_ms"] = heartbeat_age(row, now)
-    return row
 
 
 def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
@@ -130,7 +135,7 @@ def task_row(folded: FoldedIssue) -> Row:
     }
 
 
-def task_detail_row(replay: Replay, folded: FoldedIssue, now: int) -> Row:
+def task_detail_row(replay: Replay, folded: FoldedIssue) -> Row:
     """Makes the row of one task with its text, comments and sessions."""
     issue = folded.issue
     lives = sorted(
@@ -141,7 +146,7 @@ def task_detail_row(replay: Replay, folded: FoldedIssue, now: int) -> Row:
         "body": issue.body,
         "assignees": list(issue.assignees),
         "comments": [_comment_row(replay, event) for event in issue.comments],
-        "session_list": [session_row(replay, folded, life, now) for life in lives],
+        "session_list": [session_row(replay, folded, life) for life in lives],
     }
 
 

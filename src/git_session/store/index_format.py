@@ -20,7 +20,7 @@ Row = dict[str, Any]
 Order = tuple[int, str, str]
 """What sessions are listed by."""
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Goes up with every change of the layout; each number has a file of its own."""
 
 SEAL: Final = 0

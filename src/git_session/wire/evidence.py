@@ -7,9 +7,12 @@ Source: the design, section "Alive or not".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from git_session.errors import UsageError
+from git_session.wire.names import is_attribute_name, require_attribute_name
 from git_session.wire.words import ATTRIBUTE_PREFIX
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ PARENT_KEY: Final = "parent_session"
 EVIDENCE_KEYS: Final = ("host", "machine", "boot_id", "pid_ns", "pid_start")
 
 _TEXTS: Final = frozenset({"host", "machine", "boot_id"})
+# As many digits as any reader of a block takes, and none that a number would lose.
+_WHOLE: Final = re.compile(r"-?[1-9][0-9]{0,17}|0")
 _LARGEST_PID: Final = 2**31 - 1
 
 
@@ -54,10 +59,22 @@ def format_evidence(evidence: Evidence) -> dict[str, Extra]:
 
 def attributes_of(extras: Mapping[str, Extra]) -> dict[str, Extra]:
     """Picks the attributes out of a block's extra keys, under the names that people gave them."""
-    length = len(ATTRIBUTE_PREFIX)
-    return {
-        key[length:]: value for key, value in extras.items() if key.startswith(ATTRIBUTE_PREFIX)
-    }
+    found = (
+        (key.removeprefix(ATTRIBUTE_PREFIX), value)
+        for key, value in extras.items()
+        if key.startswith(ATTRIBUTE_PREFIX)
+    )
+    return {key: value for key, value in found if is_attribute_name(key)}
+
+
+def parse_attribute(text: str) -> tuple[str, Extra]:
+    """Reads `KEY=VALUE`; a value that is a whole number is one. Raises UsageError."""
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"{text!r} is no attribute", "write it so: --set tokens=48210")
+    require_attribute_name(key)
+    is_number = _WHOLE.fullmatch(value) is not None
+    return key, int(value) if is_number else value
 
 
 def format_attributes(attributes: Mapping[str, Extra]) -> dict[str, Extra]:

@@ -5,8 +5,6 @@ Source: the grite store format, section "Tasks and session comments".
 
 from __future__ import annotations
 
-from typing import Any
-
 STATES = ("spawned", "ready", "running", "handoff", "exit")
 ROLES = ("mayor", "witness", "refinery", "deacon", "user")
 SESSION_TYPES = ("polecat", "crew")
@@ -21,12 +19,3 @@ ATTRIBUTE_PREFIX = "attr_"
 
 ACTIVITIES = ("working", "waiting", "idle")
 """What an agent says of itself; not brat's words, and never in the log."""
-
-
-def heartbeat_age(row: dict[str, Any], now: int) -> int | None:
-    """Tells how long ago (ms) a session last gave a sign of life; None once it has exited."""
-    if row["status"] == "exit":
-        return None
-    beat = row["last_heartbeat_ts"]
-    seen: int = row["updated_ts"] if beat is None else beat
-    return max(0, now - seen)

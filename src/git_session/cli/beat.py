@@ -1,0 +1,64 @@
+"""`git session beat`: a session is alive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from git_session.beat import write_beat
+from git_session.cli.options import (
+    Attributes,
+    Settings,
+    command,
+    session_argument,
+    set_option,
+)
+from git_session.cli.output import print_data
+from git_session.cli.streams import say_warning
+from git_session.wire.words import ACTIVITIES
+
+
+@command(
+    "beat",
+    "git session beat",
+    "git session beat --activity waiting",
+    "git session beat s-20261122-4f1b --set tokens=48210 --set model=large",
+)
+@session_argument("the one that lives in this checkout")
+@click.option(
+    "--activity",
+    type=click.Choice(ACTIVITIES),
+    help="What it is at; waiting is for somebody's input, until a later sign of work.",
+)
+@set_option
+def beat_command(
+    settings: Settings, session: str | None, activity: str | None, attributes: Attributes
+) -> None:
+    """Notes that a session is alive, in a file and not in the log.
+
+    The next transition takes it into the log, or the first beat after session.beatInterval, which
+    is 15m unless git config says otherwise.
+    """
+    done = write_beat(Path(), session, activity=activity, attributes=dict(attributes))
+    if done.commit is not None:
+        from git_session.cli.opening import open_log, say_after_recording
+
+        say_after_recording(open_log(), [])
+    for warning in done.warnings:
+        say_warning(warning)
+    if settings.is_json:
+        held = done.beat
+        print_data(
+            {
+                "session_id": held.session_id,
+                "task_id": held.task_id,
+                "grite_issue_id": held.grite_issue_id,
+                "ts": held.ts,
+                "recorded_ts": held.recorded_ts,
+                "activity": held.activity,
+                "attributes": dict(held.attributes),
+                "commit": done.commit,
+                "warnings": list(done.warnings),
+            }
+        )
