@@ -92,6 +92,21 @@ def test_states_are_coloured_unless_somebody_wants_no_colour(checkout_of: Checko
     assert "\x1b" in run_on_terminal(path, "list", env={"NO_COLOR": ""})
 
 
+@pytest.mark.parametrize(
+    "words", [("list", "--all"), ("log",), ("tasks",), ("show", "s-20261122-4f1a"), ("timeline",)]
+)
+def test_colours_tell_nothing_that_the_text_does_not_tell(
+    checkout_of: Checkout, words: tuple[str, ...]
+) -> None:
+    path = checkout_of("lifecycle")
+    plain = run_on_terminal(path, *words, env={"NO_COLOR": "1"})
+    assert "\x1b" not in plain
+    colored = COLOURS.sub("", run_on_terminal(path, *words))
+    assert [line.rstrip() for line in colored.splitlines()] == [
+        line.rstrip() for line in plain.splitlines()
+    ]
+
+
 def test_json_is_indented_for_people_and_one_line_in_a_pipe(
     cli: Cli, checkout_of: Checkout
 ) -> None:

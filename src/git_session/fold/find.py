@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from git_session.errors import AmbiguousError, NotFoundError
 from git_session.fold.replay import FoldedIssue, Replay, changed_issues
 from git_session.fold.sessions import Life
+from git_session.fold.suggest import suggest_session, suggest_task
 
 _MOST_CANDIDATES: Final = 10
 
@@ -20,13 +21,16 @@ def find_task(replay: Replay, ref: str) -> FoldedIssue:
 
     Raises NotFoundError, or AmbiguousError with the candidates.
     """
+    refs = task_refs(replay)
     issue_id, _, _ = _pick(
         ref,
-        task_refs(replay),
+        refs,
         lambda found: (found[1], found[0].hex()),
         lambda found: f"{found[1]} (issue {found[0].hex()[:8]}) {found[2]}",
         "task",
-        "git session tasks --all lists them",
+        lambda: (
+            suggest_task(ref, refs, session_refs(replay)) or "git session tasks --all lists them"
+        ),
     )
     folded = replay.issue(issue_id)
     assert folded is not None
@@ -52,7 +56,10 @@ def find_session(replay: Replay, ref: str) -> Found:
         lambda found: (found[1],),
         lambda found: f"{found[0].hex()[:8]}/{found[1]} {_state_of(replay, found)}",
         "session",
-        "git session list --all lists them",
+        lambda: (
+            suggest_session(session_ref, refs, task_refs(replay))
+            or "git session list --all lists them"
+        ),
     )
     folded = replay.issue(issue_id)
     assert folded is not None
@@ -101,13 +108,13 @@ def _pick(
     ids: Callable[[T], tuple[str, ...]],
     describe: Callable[[T], str],
     word: str,
-    hint: str,
+    hint: Callable[[], str],
 ) -> T:
     found = [thing for thing in things if ref in ids(thing)]
     if not found and ref:
         found = [thing for thing in things if any(name.startswith(ref) for name in ids(thing))]
     if not found:
-        raise NotFoundError(f"no such {word}: {ref or '(empty)'}", hint)
+        raise NotFoundError(f"no such {word}: {ref or '(empty)'}", hint())
     if len(found) > 1:
         lines = [f"  {describe(thing)}" for thing in found[:_MOST_CANDIDATES]]
         if len(found) > _MOST_CANDIDATES:
