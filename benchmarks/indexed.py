@@ -17,7 +17,7 @@ _SESSIONS = 40
 
 _LIBRARIES = "import click, sqlite3, json, subprocess"
 _BASE = "importing click, sqlite3, json, subprocess"
-_MIB = 1 << 20
+_MB = 1_000_000
 
 
 def measure_fresh_list(bench: Bench) -> list[Result]:
@@ -124,7 +124,7 @@ def _weigh_figures(bench: Bench, store: Path, sample: Sample, runs: int) -> list
     )
     return [
         Result(
-            work, Sample(size), "", None, Budget(f"{most} MiB", extra_s=most * _MIB), runs, unit="B"
+            work, Sample(size), "", None, Budget(f"{most} MB", extra_s=most * _MB), runs, unit="B"
         )
         for work, size, most in figures
     ]

@@ -127,7 +127,7 @@ def _format_sample(sample: Sample | None) -> str:
 
 
 def _format_size(sample: Sample) -> str:
-    return f"{sample.seconds / (1 << 20):.1f} MiB"
+    return f"{sample.seconds / 1_000_000:.1f} MB"
 
 
 def _format_seconds(seconds: float) -> str:

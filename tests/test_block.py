@@ -189,6 +189,14 @@ def test_the_quick_way_to_read_a_block_reads_what_the_slow_one_reads(
     assert outcome(block.parse_block, text) == outcome(block._read_lines, text)
 
 
+def test_blocks_that_are_read_together_share_what_they_say_alike() -> None:
+    shared: dict[str, str] = {}
+    one, two = block.parse_block(PLAIN, shared), block.parse_block(PLAIN, shared)
+    assert one == two == PLAIN_STATE
+    assert one.worktree is two.worktree
+    assert one.session_id is two.session_id
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

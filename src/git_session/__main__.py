@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Final, NoReturn
 
 _CALLED_BACK: Final = ["hook", "run", "--called-back"]
 """How the shell of an installed hook calls; see hooks/shims."""
+_GARBAGE: Final = 1_000_000
+"""Objects from which on to look for cycles among them: more than any but the longest read makes.
+
+A command is over before it pays, and to look through a long log takes longer than to fold it.
+"""
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    gc.set_threshold(_GARBAGE)
     try:
         code = _finish_hook(sys.argv[4:]) if sys.argv[1:4] == _CALLED_BACK else _run(sys.argv[1:])
     except KeyboardInterrupt:  # while the first modules were still being loaded

@@ -81,13 +81,14 @@ def fold_sessions(issue: Issue) -> IssueSessions:
     """Finds the sessions in an issue's comments, and the current block of each."""
     result = IssueSessions()
     blocks: dict[str, list[tuple[Event, SessionState]]] = {}
+    shared: dict[str, str] = {}
     for event in issue.comments:
         assert event.payload is not None
         text = event.payload[0]
         if not mentions_block(text):
             continue
         try:
-            state = parse_block(text)
+            state = parse_block(text, shared)
         except WireError as error:
             if split_comment(text) is not None or f"{OPEN_MARK}\n" in text:
                 result.unparsed.append((event, error.message))
