@@ -117,7 +117,8 @@ class Hooks:
         if state == "bypassed":
             return f"git looks in {self._shorten(self.survey.folder)} and does not come to it"
         if state == "pending":
-            return "lefthook has not taken it in yet: lefthook install"
+            manager = "lefthook install" if isinstance(spot, LefthookJob) else "npx husky"
+            return f"the hook manager has yet to be set up for it: {manager}"
         if state == "disabled":
             return f"git does not run it: chmod +x '{self._shorten(spot.path)}'"
         if state == "gone":

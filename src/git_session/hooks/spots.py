@@ -45,21 +45,24 @@ class Spot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HookLine:
-    """Is a line in a hook that belongs to the project: husky's, or one in a tracked folder."""
+    """Is a line in a hook that belongs to the project: husky's, or one in a tracked folder.
+
+    `runner` is what git runs, which calls husky's hooks; elsewhere it is the hook itself.
+    """
 
     hook: str
     path: Path
     inner: HookFile
-    must_be_executable: bool
+    runner: Path
 
     def look(self) -> State:
         """Looks whether the line stands there, and the hook that it calls."""
         text = read_hook(self.path)
         if text is None or not lines.has_line(text, self.hook):
             return "absent"
-        if self.must_be_executable and not os.access(self.path, os.X_OK):
-            return "disabled"
-        return self.inner.look()
+        if not self.runner.exists():
+            return "pending"
+        return self.inner.look() if os.access(self.runner, os.X_OK) else "disabled"
 
     def program(self) -> list[str]:
         """Gives the words of the program that the hook calls."""
@@ -205,7 +208,8 @@ def list_spots(survey: Survey, settings: HookSettings, hook: str) -> tuple[list[
     if survey.has_config_hooks:
         reached.insert(0, config)
     if survey.top is not None:
-        others.append(HookLine(hook, survey.top / ".husky" / hook, inner, False))
+        husky = survey.top / ".husky"
+        others.append(HookLine(hook, husky / hook, inner, husky / "_" / hook))
         others.append(LefthookJob(hook, survey.top / lines.LEFTHOOK_FILE, inner, survey.folder))
     for folder in (survey.folder, survey.common_dir / "hooks"):
         others += [HookFile(hook, folder / hook), HookFile(hook, folder / f"{hook}.legacy")]
@@ -216,12 +220,12 @@ def list_spots(survey: Survey, settings: HookSettings, hook: str) -> tuple[list[
 def _list_reached(survey: Survey, hook: str, inner: HookFile) -> Iterator[Spot]:
     if survey.manager == "husky":
         # husky writes the folder git looks in anew; what it calls from there stands beside it.
-        yield HookLine(hook, survey.folder.parent / hook, inner, must_be_executable=False)
+        yield HookLine(hook, survey.folder.parent / hook, inner, survey.folder / hook)
     elif survey.manager == "lefthook" and survey.top is not None:
         yield LefthookJob(hook, survey.top / lines.LEFTHOOK_FILE, inner, survey.folder)
         yield HookFile(hook, survey.folder / hook)
     elif survey.is_in_checkout:
-        yield HookLine(hook, survey.folder / hook, inner, must_be_executable=True)
+        yield HookLine(hook, survey.folder / hook, inner, survey.folder / hook)
         yield HookFile(hook, survey.folder / hook)
     else:
         if is_pre_commits(read_hook(survey.folder / hook)):
