@@ -14,7 +14,7 @@ from git_session import schemas
 from git_session.log import SessionLog
 from git_session.wire.block import mentions_block, parse_block
 from git_session.wire.event import COMMENT_ADDED, KIND_NAMES, Event
-from tests.conftest import Cli, Ran
+from tests.conftest import Cli, Ran, git
 
 Checkout = Callable[[str], Path]
 
@@ -124,6 +124,9 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("hook-install", "hook", "install", "--files")
     check("hook-status", "hook", "status")
     check("hook-uninstall", "hook", "uninstall")
+    git(repo, "commit", "--allow-empty", "--message=Work", f"--trailer=Agent-Session: {session}")
+    check("which", "which", "HEAD")
+    check("commits", "commits", session)
     check("mcp", "mcp")
     check("schema", "schema")
     check("demo", "demo", "new")

@@ -36,6 +36,10 @@ SETTINGS: Final[Pairs] = (
         "Whether each transition starts a sync in the background; default: false.",
     ),
     (
+        "session.pushTimeout",
+        "How many seconds a push may wait for the log to go along; 0: none goes; default: 10.",
+    ),
+    (
         "session.beatInterval",
         "How often a beat is put into the log by itself, such as 15m or 1h; default: 15m.",
     ),

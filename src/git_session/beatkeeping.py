@@ -25,7 +25,7 @@ from git_session.wire.evidence import (
     format_evidence,
     parse_evidence,
 )
-from git_session.wire.words import PRESUMED_REASONS
+from git_session.wire.words import COMMIT_ATTRIBUTE, PRESUMED_REASONS
 
 INTERVAL_KEY: Final = "session.beatInterval"
 DEFAULT_INTERVAL: Final = "15m"
@@ -69,9 +69,15 @@ class BeatKeeper:
         return _try(lambda: self.begin(issue_id, task_id, state))
 
     def read_news(self, issue_id: str, session_id: str) -> tuple[int | None, dict[str, Extra]]:
-        """Reads what a block should take up: the last sign of life, and attributes as keys."""
+        """Reads what a block should take up: the last sign of life, and attributes as keys.
+
+        The last commit that a hook saw is one of them, so that it is known when the file is gone.
+        """
         beat = self.beats.read(issue_id, session_id)
-        return (None, {}) if beat is None else (beat.ts, format_attributes(beat.attributes))
+        if beat is None:
+            return None, {}
+        commit = {COMMIT_ATTRIBUTE: beat.commit} if beat.commit else {}
+        return beat.ts, format_attributes({**commit, **beat.attributes})
 
     def follow(
         self, issue_id: str, state: SessionState, taken: Mapping[str, Extra], *, is_work: bool

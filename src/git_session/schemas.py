@@ -185,6 +185,8 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "hook-install": model_hooks.HookReport,
     "hook-uninstall": model_hooks.HookReport,
     "hook-status": model_hooks.HookReport,
+    "which": model_hooks.CommitSessions,
+    "commits": model_hooks.SessionCommits,
     "mcp": ToolList,
     "schema": SchemaNames,
     "demo": DemoPlayed,

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-TRAILER: Final = "Agent-Session"
-
 _SCISSORS: Final = re.compile(rb"^[^\n]{1,8} -{24} >8 -{24}$", re.MULTILINE)
 _REVERT: Final = re.compile(
     rb'\s*(?:Revert|Reapply) "[^\n]*\n\s*This reverts commit [0-9a-f]{7,64}\b',

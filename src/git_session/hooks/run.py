@@ -13,6 +13,7 @@ from typing import NoReturn
 from git_session.errors import EnvironmentFaultError, GitSessionError, UsageError
 from git_session.hooks.shim import HOOKS, format_shim
 from git_session.wire import names
+from git_session.wire.trailers import TRAILER
 
 
 def run_whole(
@@ -71,7 +72,7 @@ def _add_trailer(session: str, path: str, source: str, environ: Mapping[str, str
         settings += ["-c", f"core.commentChar={message.choose_unused(text)}"]
     # All is said that the user's settings of trailers could change.
     how = ["--no-divider", "--where", "end", "--if-exists", "addIfDifferent"]
-    trailer = ["--if-missing", "add", "--trailer", f"{message.TRAILER}: {session}"]
+    trailer = ["--if-missing", "add", "--trailer", f"{TRAILER}: {session}"]
     command = ["git", *settings, "interpret-trailers", "--in-place", *how, *trailer, path]
     become_program(command, environ)
 

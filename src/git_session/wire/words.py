@@ -15,6 +15,7 @@ SESSION_VARIABLE = "GIT_SESSION_ID"
 """The environment variable that tells a program in which session it runs."""
 
 ATTRIBUTE_PREFIX = "attr_"
+COMMIT_ATTRIBUTE = "commit"
 """What the keys of attributes begin with in a block, so that none can pass for a field."""
 
 ACTIVITIES = ("working", "waiting", "idle")
