@@ -51,6 +51,12 @@ class TransitionError(ConflictError):
     code = "illegal_transition"
 
 
+class UnreachableError(ConflictError):
+    """Reports a wait for what cannot come any more."""
+
+    code = "unreachable"
+
+
 class LockedError(ConflictError):
     """Reports an issue or repository that another actor holds a lock on."""
 
@@ -120,3 +126,10 @@ class RemoteTimeoutError(RemoteError):
     """Reports a remote that did not answer within the time limit; what it did is not known."""
 
     code = "timeout"
+
+
+class WaitTimeoutError(GitSessionError):
+    """Reports a wait that was over before what it waited for had come."""
+
+    exit_code = 124
+    code = "timed_out"

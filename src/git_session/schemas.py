@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from git_session import model, model_hooks, model_live, model_trust, model_views
+from git_session import model, model_hooks, model_live, model_trust, model_views, model_watch
 from git_session.errors import NotFoundError
 from git_session.model import I32, I64, U32, Hex16, Hex32, Model, Role, SessionType, Status
 from git_session.wire.event import KIND_NAMES
@@ -170,6 +170,9 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "handoff": model.Recorded,
     "beat": model_live.BeatReport,
     "exit": model.Recorded,
+    "wait": model_watch.WaitReport,
+    "reconcile": model_watch.ReconcileReport,
+    "overlap": model_watch.OverlapReport,
     "fsck": model.FsckReport,
     "actor-list": model_trust.ActorList,
     "actor-show": model_trust.ActorShown,
@@ -214,7 +217,7 @@ def schema(name: str) -> dict[str, Any]:
 def _types() -> dict[str, Any]:
     models = [
         found
-        for module in (model, model_hooks, model_live, model_trust, model_views)
+        for module in (model, model_hooks, model_live, model_trust, model_views, model_watch)
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Model) and found is not Model
     ]

@@ -15,9 +15,11 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "list": "Lists the sessions that are active.",
         "show": "Shows one session with all it is known by.",
         "log": "Lists transitions, newest first.",
+        "watch": "Shows the sessions as they change, until Ctrl-C.",
         "tasks": "Lists the tasks and how their sessions stand.",
         "timeline": "Draws who worked on what, when: a lane for each task, a bar for each session.",
         "diff": "Shows what changed between two moments.",
+        "overlap": "Names the files that several live sessions have changed.",
         "stats": "Measures the log: how much there is and what it takes on disk.",
     },
     "Record": {
@@ -29,11 +31,15 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "exit": "Records the end of a session.",
         "task": "Shows, adds, moves and comments a task.",
     },
+    "Wait": {
+        "wait": "Waits until sessions have exited, or have come so far.",
+    },
     "Share": {
         "sync": "Brings this clone and its remotes to the same log.",
         "snapshot": "Writes a snapshot of the log in grite's own format.",
     },
     "Trust": {
+        "reconcile": "Compares the log with the processes and checkouts of this host.",
         "fsck": "Checks every commit, chunk, event and session of the log.",
         "actor": "Shows and makes actors: who writes, and whose signatures count.",
     },

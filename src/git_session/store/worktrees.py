@@ -8,7 +8,7 @@ that merely lies there, no look into submodules. Source: git-worktree(1), git-st
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,6 +22,9 @@ _STATUS: Final = (
     *("status", "--porcelain=v2", "-z", "--branch"),
     *("--untracked-files=normal", "--ignore-submodules=dirty"),
 )
+
+
+_LISTED: Final = ("--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
 
 
 class WorktreeState(NamedTuple):
@@ -107,3 +110,37 @@ def _run_git(cwd: Path, *args: str) -> bytes | None:
     except OSError:
         return None
     return ended.stdout if ended.code == 0 else None
+
+
+def list_changed(path: Path, base: str | None) -> set[str] | None:
+    """Lists the paths that a checkout has changed since the commit `base`, committed or not.
+
+    Relative to its top, untracked ones included; a renamed file counts under both names. Without a
+    `base` only what is not committed counts. None where git cannot say.
+    """
+    said = _run_git(path, "status", *_LISTED)
+    if said is None:
+        return None
+    found = set(_parse_paths(said.decode(errors="surrogateescape")))
+    if base is not None:
+        names = _run_git(path, "diff", "--name-only", "--no-renames", "-z", f"{base}..HEAD", "--")
+        if names is None:
+            return None
+        found |= {name for name in names.decode(errors="surrogateescape").split("\0") if name}
+    return found
+
+
+def find_merge_base(common_dir: Path, first: str, second: str) -> str | None:
+    """Finds the best common ancestor of two commits; None when they have none."""
+    said = _run_git(common_dir, f"--git-dir={common_dir}", "merge-base", first, second)
+    return said.decode().strip() if said else None
+
+
+def _parse_paths(said: str) -> Iterator[str]:
+    """Reads the paths out of what `git status -z` prints in its first format."""
+    entries = iter(said.split("\0"))
+    for entry in entries:
+        if entry:
+            yield entry[3:]
+            if entry[0] in "RC":
+                yield next(entries, "")

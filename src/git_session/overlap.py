@@ -1,0 +1,122 @@
+"""Finds files that several live sessions have changed, before they collide.
+
+Each two checkouts are compared from their merge base on: what either changed since, committed or
+not. Only checkouts of this host can be looked at, and only those that git itself lists.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+from git_session.fold.rows import Row
+from git_session.queries import LogQueries
+from git_session.store.beats import Beats
+from git_session.store.worktrees import (
+    WorktreeState,
+    find_merge_base,
+    list_changed,
+    list_worktrees,
+    read_worktree,
+)
+
+MOST: Final = 40
+"""Checkouts that are compared with each other; of more, those with the newest sessions."""
+
+
+def find_overlaps(log: LogQueries) -> Row:
+    """Finds what live sessions of this host have both changed, as the row of an OverlapReport."""
+    places = _find_places(log)
+    compare = _Comparison(log.common_dir)
+    paths: dict[str, set[str]] = defaultdict(set)
+    unread = {os.fspath(path) for path in places if compare.state(path) is None}
+    readable = [path for path in places if compare.state(path) is not None]
+    for one, other in combinations(readable[-MOST:], 2):
+        for name in compare.common(one, other):
+            paths[name].update((*places[one], *places[other]))
+    return {
+        "overlaps": [
+            {"path": name, "sessions": sorted(found)} for name, found in sorted(paths.items())
+        ],
+        "shared": [
+            {"worktree": os.fspath(path), "sessions": found}
+            for path, found in places.items()
+            if len(found) > 1
+        ],
+        "worktrees": len(readable),
+        "unread": sorted(unread),
+    }
+
+
+def overlapping_sessions(report: Row) -> set[str]:
+    """Lists the sessions that an OverlapReport names, for those who only mark them."""
+    return {name for one in report["overlaps"] for name in one["sessions"]}
+
+
+def _find_places(log: LogQueries) -> dict[Path, list[str]]:
+    """Finds the checkouts in which live sessions work, and which sessions those are."""
+    listed = set(list_worktrees(log.common_dir))
+    beats = Beats(log.common_dir)
+    places: dict[Path, list[str]] = defaultdict(list)
+    for row in log.session_rows():
+        path = _find_place(log, beats, row)
+        if row["liveness"]["verdict"] != "dead" and path in listed:
+            places[path].append(row["session_id"])
+    return places
+
+
+def _find_place(log: LogQueries, beats: Beats, row: Row) -> Path | None:
+    beat = beats.read(row["grite_issue_id"], row["session_id"])
+    if beat is not None and beat.worktree is not None:
+        return Path(beat.worktree)
+    if not row["worktree"]:
+        return None
+    try:
+        top = log.top
+        return Path(os.path.realpath(top / row["worktree"] if top else row["worktree"]))
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass
+class _Comparison:
+    """Compares checkouts by pairs, and asks git nothing twice."""
+
+    common_dir: Path
+    _known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def state(self, path: Path) -> WorktreeState | None:
+        """Looks at a checkout."""
+        found: WorktreeState | None = self._once(("state", path), lambda: read_worktree(path))
+        return found
+
+    def common(self, one: Path, other: Path) -> set[str]:
+        """Lists the paths that both checkouts have changed since they parted."""
+        base = self._base(one, other)
+        changed = [self._changed(path, base) for path in (one, other)]
+        return changed[0] & changed[1]
+
+    def _base(self, one: Path, other: Path) -> str | None:
+        states: Sequence[WorktreeState | None] = (self.state(one), self.state(other))
+        heads = sorted(state.head for state in states if state is not None and state.head)
+        if len(heads) < 2:
+            return None
+        key = ("base", *heads)
+        base: str | None = self._once(key, lambda: find_merge_base(self.common_dir, *heads))
+        return base
+
+    def _changed(self, path: Path, base: str | None) -> set[str]:
+        state = self.state(path)
+        since = None if state is None or state.head == base else base
+        found = self._once(("changed", path, since), lambda: list_changed(path, since))
+        return found or set()
+
+    def _once(self, key: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
+        if key not in self._known:
+            self._known[key] = ask()
+        return self._known[key]
