@@ -47,6 +47,7 @@ SETTINGS: Final[Pairs] = (
         "session.pushTimeout",
         "Seconds that a push of yours waits for the log to go along; default: 10.",
     ),
+    ("session.repo", "The repositories that `list --everywhere` shows besides the one here."),
     ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),
     (
         "session.trustedKeysBlob",

@@ -7,7 +7,50 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from git_session.model import Activity, CommitId, Hex16, Model
+from git_session.model import Activity, AsOf, CommitId, Hex16, Model, Session
+
+
+class Checkout(Model):
+    """Holds what is in a session's checkout and nowhere else."""
+
+    path: str
+    branch: str | None
+    head: CommitId | None
+    uncommitted: int = Field(description="Paths, untracked ones included.")
+    unpushed: int = Field(
+        description="Commits that no remote-tracking ref has, or without any, no other branch."
+    )
+    ahead: int | None = Field(description="Of the upstream; None without one.")
+    behind: int | None
+
+
+class ListedSession(Session):
+    """Holds a session as a list shows it: of several repositories, or with its checkout."""
+
+    repository: str | None = Field(None, description="The path of its repository; with --repo.")
+    checkout: Checkout | None = Field(None, description="With --wide, where git knows it.")
+
+
+class FailedRepository(Model):
+    """Holds why a repository is not in a list."""
+
+    repository: str
+    code: str
+    message: str
+
+
+class SessionListing(AsOf):
+    """Holds what `list` shows."""
+
+    sessions: list[ListedSession]
+    total: int
+    exited: int = Field(
+        description="How many exited sessions the same filter would show with --all."
+    )
+    attributes: dict[str, int | str] | None = Field(
+        None, description="With --wide: the sums of those that are numbers."
+    )
+    failed: list[FailedRepository] | None = Field(None, description="With --repo, --everywhere.")
 
 
 class BeatReport(Model):

@@ -14,14 +14,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
+from git_session.checkouts import Checkouts
 from git_session.fold.rows import Row
 from git_session.queries import LogQueries
-from git_session.store.beats import Beats
 from git_session.store.worktrees import (
     WorktreeState,
     find_merge_base,
     list_changed,
-    list_worktrees,
     read_worktree,
 )
 
@@ -60,27 +59,13 @@ def overlapping_sessions(report: Row) -> set[str]:
 
 def _find_places(log: LogQueries) -> dict[Path, list[str]]:
     """Finds the checkouts in which live sessions work, and which sessions those are."""
-    listed = set(list_worktrees(log.common_dir))
-    beats = Beats(log.common_dir)
+    checkouts = Checkouts(log)
     places: dict[Path, list[str]] = defaultdict(list)
     for row in log.session_rows():
-        path = _find_place(log, beats, row)
-        if row["liveness"]["verdict"] != "dead" and path in listed:
+        path = None if row["liveness"]["verdict"] == "dead" else checkouts.find(row)
+        if path is not None:
             places[path].append(row["session_id"])
     return places
-
-
-def _find_place(log: LogQueries, beats: Beats, row: Row) -> Path | None:
-    beat = beats.read(row["grite_issue_id"], row["session_id"])
-    if beat is not None and beat.worktree is not None:
-        return Path(beat.worktree)
-    if not row["worktree"]:
-        return None
-    try:
-        top = log.top
-        return Path(os.path.realpath(top / row["worktree"] if top else row["worktree"]))
-    except (OSError, ValueError):
-        return None
 
 
 @dataclass

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from git_session.checkouts import Checkouts
 from git_session.errors import ConflictError, EnvironmentFaultError
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
-from git_session.store.worktrees import list_worktrees, read_worktree
 
 CODE: Final = -1
 REASON: Final = "crash-recovery"
@@ -79,16 +79,17 @@ def _find_duplicates(rows: Sequence[Row]) -> list[Row]:
 
 def _find_left_work(log: SessionLog, rows: Sequence[Row]) -> list[Row]:
     """Finds the checkouts of sessions that are dead or over in which there is work left."""
-    named: dict[str, list[Row]] = defaultdict(list)
+    checkouts = Checkouts(log)
+    named: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["worktree"]:
-            named[_real_path(log.top, row["worktree"])].append(row)
+        path = checkouts.find(row) if row["worktree"] else None
+        if path is not None:
+            named[path].append(row)
     found = []
-    for path in list_worktrees(log.common_dir) if named else []:
-        sessions = named.get(os.fspath(path), [])
-        if not sessions or any(_verdict(row) not in ("dead", "exited") for row in sessions):
+    for path, sessions in named.items():
+        if any(_verdict(row) not in ("dead", "exited") for row in sessions):
             continue
-        state = read_worktree(path)
+        state = checkouts.look(path)
         if state is not None and state.has_work:
             found.append(
                 {
@@ -100,14 +101,6 @@ def _find_left_work(log: SessionLog, rows: Sequence[Row]) -> list[Row]:
                 }
             )
     return found
-
-
-def _real_path(top: Path | None, worktree: str) -> str:
-    """Resolves a path of the log, only to compare it with those that git lists."""
-    try:
-        return os.path.realpath(top / worktree if top else worktree)
-    except (OSError, ValueError):
-        return ""
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

@@ -158,7 +158,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "task-add": model.TaskRecorded,
     "task-status": model.TaskRecorded,
     "task-comment": model.TaskRecorded,
-    "list": model.SessionList,
+    "list": model_live.SessionListing,
     "list-count": SessionCount,
     "show": model.SessionShown,
     "log": model.TransitionList,

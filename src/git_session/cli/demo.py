@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from git_session.cli.list import print_active
+from git_session.cli.listing import print_active
 from git_session.cli.log import print_transitions
 from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_line, print_lines

@@ -35,21 +35,24 @@ def open_log() -> SessionLog:
     return log
 
 
-def open_queries() -> LogQueries:
-    """Opens the log for a command that only asks, and loads nothing that records."""
-    here = find_here()
-    _begin_reading(here)
+def open_queries(path: Path | None = None) -> LogQueries:
+    """Opens the log for a command that only asks, and loads nothing that records.
+
+    It is that of the repository that `path` lies in; default: the current directory.
+    """
+    place = path or find_here()
+    _begin_reading(place)
     from git_session.queries import LogQueries
 
-    log = LogQueries.open(here)
+    log = LogQueries.open(place)
     log.reader.progress = Progress("read")
     _opened.append(log)
     return log
 
 
-def open_past(words: str | None) -> LogQueries:
+def open_past(words: str | None, path: Path | None = None) -> LogQueries:
     """Opens the log as open_queries does, as it was at a moment if words for one are given."""
-    log = open_queries()
+    log = open_queries(path)
     return log if words is None else log.at(words)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import click
@@ -11,6 +11,7 @@ import click
 from git_session.cli.describe import Row, format_exit, paint_state, short_task
 from git_session.cli.table import Column
 from git_session.cli.text import count, format_age
+from git_session.liveness import OTHER_HOST
 
 _SEEN_COLORS: Final = {"alive": "green", "dead:": "red"}
 _WAITING: Final = "waiting"
@@ -25,41 +26,70 @@ def paint_seen(cell: str) -> str:
     return click.style(cell, fg=color) if color else cell
 
 
-SESSION_COLUMNS: Final = (
+_COLUMNS: Final = (
     Column("SESSION"),
+    Column("REPOSITORY", least=8),
     Column("STATE", paint=paint_state),
     Column("SEEN", least=19, paint=paint_seen),
+    Column("ACTIVITY", drop=5, paint=paint_seen),
     Column("TASK", drop=4),
     Column("TITLE", least=16, drop=3),
     Column("ENGINE", drop=2),
+    Column("BRANCH", least=8, drop=6),
+    Column("CHANGES", least=12, drop=7),
+    Column("ATTRIBUTES", least=12, drop=2),
     Column("WORKTREE", least=12, drop=1),
     Column(""),
 )
+_ONLY_WIDE: Final = ("ACTIVITY", "BRANCH", "CHANGES", "ATTRIBUTES")
+_ABOUT_TASK: Final = ("TASK", "TITLE")
 
-OF_TASK_COLUMNS: Final = tuple(c for c in SESSION_COLUMNS if c.title not in ("TASK", "TITLE"))
-"""The columns where the task is known: cells as of_task_cells gives them."""
+
+def choose_columns(
+    *, is_wide: bool = False, has_repositories: bool = False, has_task: bool = True
+) -> tuple[Column, ...]:
+    """Gives the columns of a table of sessions."""
+    left_out = {
+        *(() if is_wide else _ONLY_WIDE),
+        *(() if has_repositories else ("REPOSITORY",)),
+        *(() if has_task else _ABOUT_TASK),
+    }
+    return tuple(column for column in _COLUMNS if column.title not in left_out)
 
 
-def session_cells(row: Row, *, is_narrow: bool = False) -> list[str]:
-    """Gives one session's cells under SESSION_COLUMNS; `is_narrow` shortens what can be."""
+SESSION_COLUMNS: Final = choose_columns()
+"""What `list` shows unless told otherwise."""
+
+
+def session_cells(
+    row: Row,
+    columns: Collection[Column] = SESSION_COLUMNS,
+    *,
+    is_narrow: bool = False,
+    depth: int = 0,
+    repository: str = "",
+) -> list[str]:
+    """Gives one session's cells under these columns; `is_narrow` shortens what can be.
+
+    `depth` is how far below its first parent it stands, `repository` what that is called.
+    """
     live = row["live_on_task"]
     mark = "" if live < 2 or row["state"] == "exit" else f"({live} live sessions on this task)"
-    return [
-        row["session_id"],
-        row["state"],
-        format_seen(row),
-        short_task(row["task_id"]) if is_narrow else row["task_id"],
-        row["task_title"],
-        row["engine"],
-        row["worktree"],
-        f"({live} live)" if mark and is_narrow else mark,
-    ]
-
-
-def of_task_cells(row: Row) -> list[str]:
-    """Gives one session's cells under OF_TASK_COLUMNS."""
-    cells = zip(SESSION_COLUMNS, session_cells(row), strict=True)
-    return [cell for column, cell in cells if column in OF_TASK_COLUMNS]
+    cells = {
+        "SESSION": "  " * depth + row["session_id"],
+        "REPOSITORY": repository,
+        "STATE": row["state"],
+        "SEEN": format_seen(row),
+        "ACTIVITY": row["activity"] or "",
+        "TASK": short_task(row["task_id"]) if is_narrow else row["task_id"],
+        "TITLE": row["task_title"],
+        "ENGINE": row["engine"],
+        **_checkout_cells(row.get("checkout")),
+        "ATTRIBUTES": format_attributes(row["attributes"]),
+        "WORKTREE": row["worktree"],
+        "": f"({live} live)" if mark and is_narrow else mark,
+    }
+    return [cells[column.title] for column in columns]
 
 
 def format_seen(row: Row) -> str:
@@ -74,11 +104,16 @@ def format_seen(row: Row) -> str:
     if verdict == "dead":
         return f"dead: {reason}"
     parts = [f"{age} ago" if verdict == "unknown" else f"{verdict} {age}"]
-    if "other host" in row["liveness"]["reasons"]:
+    if OTHER_HOST in row["liveness"]["reasons"]:
         parts.append(row["liveness"]["evidence"]["host"])
     if row["activity"] == _WAITING:
         parts.append(_WAITING)
     return ", ".join(parts)
+
+
+def format_attributes(attributes: Mapping[str, str | int]) -> str:
+    """Forms attributes on one line: `model=large tokens=48210`."""
+    return " ".join(f"{key}={value}" for key, value in sorted(attributes.items()))
 
 
 def format_footer(
@@ -103,6 +138,30 @@ def format_footer(
         line = f"no session is active, {exited} exited{rest}" if exited else "no sessions yet"
     missing = [f"{count(n, 'transition')} not yet on {at}" for at, n in (unsent or {}).items()]
     return " - ".join([line, *missing])
+
+
+def format_sums(sums: Mapping[str, str | int]) -> str:
+    """Forms what the attributes of the sessions come to: `in all: cost 1.25, tokens 48,210`."""
+    told = [
+        f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}"
+        for key, value in sums.items()
+    ]
+    return f"in all: {', '.join(told)}" if told else ""
+
+
+def _checkout_cells(checkout: Row | None) -> dict[str, str]:
+    """Gives the branch of a session's checkout, and what is there and nowhere else."""
+    if checkout is None:
+        return {"BRANCH": "", "CHANGES": ""}
+    words = ("ahead", "behind", "unpushed", "uncommitted")
+    # Where there is an upstream, what is ahead of it says it better.
+    told = [
+        word for word in words if checkout[word] and (word != "unpushed" or not checkout["ahead"])
+    ]
+    return {
+        "BRANCH": checkout["branch"] or f"({(checkout['head'] or 'no commit')[:7]})",
+        "CHANGES": ", ".join(f"{checkout[word]} {word}" for word in told) or "clean",
+    }
 
 
 def _format_urgent(active: Sequence[Row]) -> str:

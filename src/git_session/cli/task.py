@@ -20,7 +20,7 @@ from git_session.cli.options import (
     task_argument,
 )
 from git_session.cli.output import print_data, print_line, print_lines, print_table
-from git_session.cli.sessions_table import OF_TASK_COLUMNS, of_task_cells
+from git_session.cli.sessions_table import choose_columns, session_cells
 from git_session.cli.table import format_pairs
 from git_session.cli.text import count, format_ago, format_time, strip_controls, strip_lines
 from git_session.fold.lifecycle import TASK_STATUSES
@@ -63,7 +63,8 @@ def show_command(settings: Settings, task: str, raw: bool, at: str | None) -> No
     print_lines(_format_comments(row["comments"], now, is_raw=raw))
     if row["session_list"]:
         print_lines(["", f"{count(len(row['session_list']), 'session')}:"])
-        print_table(OF_TASK_COLUMNS, [of_task_cells(session) for session in row["session_list"]])
+        columns = choose_columns(has_task=False)
+        print_table(columns, [session_cells(session, columns) for session in row["session_list"]])
     say_moment(log)
 
 

@@ -177,6 +177,24 @@ def read_setting_here(pattern: str) -> bytes | None:
     return last.partition(b"\n")[2] or None
 
 
+def read_paths_here(key: str) -> list[str]:
+    """Reads all values of a key that is for paths, wherever git is asked, a repository or not.
+
+    `~` is the user's home. Raises ConfigError, and EnvironmentFaultError without a git.
+    """
+    command = ["git", "config", "--null", "--type=path", "--get-all", key]
+    try:
+        ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=DEFAULT_TIMEOUT_S)
+    except OSError as error:
+        raise EnvironmentFaultError(f"cannot run git: {error.strerror}") from error
+    if ended.code not in {0, 1}:
+        raise ConfigError(
+            join_words(f"git cannot read {key}", clean_words(ended.stderr)),
+            "git config --list --show-origin tells which file says what",
+        )
+    return os.fsdecode(ended.stdout).split("\0")[:-1]
+
+
 def join_words(message: str, said: str) -> str:
     """Adds what was said to a sentence: one line behind it, more lines below it."""
     if not said:
