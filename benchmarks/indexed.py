@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Bench, Budget, Program, Result, Sample, Side, race
+from benchmarks.peers import BRAT_MISSING, GIT_BUG_MISSING, prepare_brat, prepare_git_bug
 from git_session.log import SessionLog
 from tests.stores import make_log
 
@@ -24,16 +25,34 @@ def measure_fresh_list(bench: Bench) -> list[Result]:
     """Row j: what a prompt or a status line asks, several times a second."""
     store = bench.directory / "fresh"
     made = make_log(store, bench.size(_MIDDLE), bench.size(400))
-    base = bench.program(store, sys.executable, "-c", _LIBRARIES)
+    sides = [Side(bench.program(store, sys.executable, "-c", _LIBRARIES).run)]
+    bugs, name = prepare_git_bug(bench), f"`git-bug bug`, {bench.size(100)} bugs"
+    if bugs is not None:
+        sides.append(Side(bugs.run))
     results = []
     for command in (("list", "--all", "--json"), ("list", "--count")):
         ours = bench.ours(store, *command)
         ours.run()
-        sample, peer = race([Side(ours.run, weigh=ours.weigh), Side(base.run)], bench.runs * 2)
+        sample, base, *others = race([Side(ours.run, weigh=ours.weigh), *sides], bench.runs * 2)
+        peer = others[0] if others else None
         work = f"`{' '.join(command)}`, fresh index, {made.events:,} events"
-        budget = Budget("1.1x", factor=1.1)
-        results.append(Result(work, sample, _BASE, peer, budget, bench.runs * 2))
-    return results
+        budget, half_more = Budget("1.1x", factor=1.1), Budget("1.5x", factor=1.5)
+        results += [
+            Result(work, sample, _BASE, base, budget, bench.runs * 2),
+            Result(work, sample, name, peer, half_more, bench.runs * 2, GIT_BUG_MISSING),
+        ]
+    return [*results, _measure_against_brat(bench, store)]
+
+
+def _measure_against_brat(bench: Bench, store: Path) -> Result:
+    """Holds a list of all sessions against brat's look-up of one."""
+    ours, brat = bench.ours(store, "list", "--all", "--json"), prepare_brat(bench)
+    runs = max(3, bench.runs // 3)
+    sides = [Side(ours.run), *([Side(brat.run)] if brat is not None else [])]
+    sample, *others = race(sides, runs)
+    peer = others[0] if others else None
+    work, name = "the same list", f"`brat session show`, {bench.size(200)} tasks"
+    return Result(work, sample, name, peer, Budget("1/50", factor=1 / 50), runs, BRAT_MISSING)
 
 
 def measure_completion(bench: Bench) -> list[Result]:

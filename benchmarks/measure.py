@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,24 +30,32 @@ _KIB: Final = 1024 if sys.platform == "darwin" else 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Holds a measurement: wall time in s, and the most memory one process held, where weighed."""
+    """Holds a measurement: wall time and processor time in s, and the most memory one process held.
+
+    The processor time is what is left to compare on a machine that others use too.
+    """
 
     seconds: float
     rss_kib: int | None = None
+    cpu_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Holds a program that is run to its end; a failure raises RuntimeError with its stderr."""
+    """Holds a program that is run to its end; a failure raises RuntimeError with its stderr.
+
+    A failure is an exit code that is not one of `codes`.
+    """
 
     command: Sequence[str | Path]
     cwd: Path
     environment: Mapping[str, str]
+    codes: Collection[int] = frozenset({0})
 
     def run(self) -> Sample:
         """Times one run, to the moment from which nobody has to wait for it."""
         with tempfile.TemporaryFile() as errors:
-            start = time.perf_counter()
+            spent, start = _read_cpu_of_children(), time.perf_counter()
             code = subprocess.call(
                 self.command,
                 cwd=self.cwd,
@@ -56,12 +65,13 @@ class Program:
                 stderr=errors,
             )
             seconds = time.perf_counter() - start
-            if code != 0:
+            cpu_s = _read_cpu_of_children() - spent
+            if code not in self.codes:
                 errors.seek(0)
                 said = errors.read().decode(errors="replace")
                 raise RuntimeError(f"{self.command} in {self.cwd} ended with {code}: {said}")
         self._wait_for_copy()
-        return Sample(seconds)
+        return Sample(seconds, cpu_s=cpu_s)
 
     def weigh(self) -> int:
         """Measures the most memory, in KiB, that it or a process it started held in one run."""
@@ -167,9 +177,10 @@ def timed(work: Callable[[], object]) -> Callable[[], Sample]:
     """Makes a run of a function in this process."""
 
     def run() -> Sample:
-        start = time.perf_counter()
+        spent, start = time.process_time(), time.perf_counter()
         work()
-        return Sample(time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Sample(seconds, cpu_s=time.process_time() - spent)
 
     return run
 
@@ -179,15 +190,28 @@ def race(sides: Sequence[Side], runs: int) -> list[Sample]:
 
     Who goes first changes each time.
     """
-    seconds: list[list[float]] = [[] for _ in sides]
+    samples: list[list[Sample]] = [[] for _ in sides]
     for number in range(runs + 1):
         order = range(len(sides)) if number % 2 else reversed(range(len(sides)))
         for place in order:
             _prepare(sides[place])
             sample = sides[place].run()
             if number > 0:
-                seconds[place].append(sample.seconds)
-    return [Sample(median(found), _weigh(side)) for side, found in zip(sides, seconds, strict=True)]
+                samples[place].append(sample)
+    return [_summarise(side, found) for side, found in zip(sides, samples, strict=True)]
+
+
+def _summarise(side: Side, found: Sequence[Sample]) -> Sample:
+    spent = [sample.cpu_s for sample in found if sample.cpu_s is not None]
+    return Sample(
+        median(sample.seconds for sample in found), _weigh(side), median(spent) if spent else None
+    )
+
+
+def _read_cpu_of_children() -> float:
+    """Reads the processor time, in s, that ended processes of this one took, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _prepare(side: Side) -> None:

@@ -37,7 +37,7 @@ ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
     "m": indexed.measure_large_read,
     "n": indexed.measure_completion,
 }
-_COLUMNS: Final = ("", "work", "ours", "peer", "ratio", "budget", "verdict")
+_COLUMNS: Final = ("", "work", "ours", "peer", "ratio", "CPU", "budget", "verdict")
 _RUNS: Final = 15
 _QUICK_RUNS: Final = 3
 
@@ -92,6 +92,7 @@ def _make_record(letter: str, result: Result) -> dict[str, Any]:
         "row": letter,
         **asdict(result),
         "ratio": _ratio(result),
+        "cpu_ratio": _cpu_ratio(result),
         "limit_s": result.budget.limit(result.peer),
         "is_met": _is_met(result),
     }
@@ -101,8 +102,15 @@ def _ratio(result: Result) -> float | None:
     return result.ours.seconds / result.peer.seconds if result.peer else None
 
 
+def _cpu_ratio(result: Result) -> float | None:
+    """Compares the processor time that both sides took, whatever else the machine did."""
+    if result.peer is None or result.ours.cpu_s is None or not result.peer.cpu_s:
+        return None
+    return result.ours.cpu_s / result.peer.cpu_s
+
+
 def _format_cells(letter: str, result: Result) -> tuple[str, ...]:
-    ratio, limit, is_met = _ratio(result), result.budget.limit(result.peer), _is_met(result)
+    limit, is_met = result.budget.limit(result.peer), _is_met(result)
     peer = f"{result.peer_name}: {_format_sample(result.peer)}" if result.peer_name else "-"
     budget = result.budget.text
     if limit is not None and result.budget.factor:
@@ -113,10 +121,15 @@ def _format_cells(letter: str, result: Result) -> tuple[str, ...]:
         f"{result.work} (n = {result.runs})",
         _format_size(result.ours) if result.unit == "B" else _format_sample(result.ours),
         peer,
-        "-" if ratio is None else f"{ratio:.2f}",
+        _format_ratio(_ratio(result)),
+        _format_ratio(_cpu_ratio(result)),
         budget,
         verdict,
     )
+
+
+def _format_ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
 
 
 def _format_sample(sample: Sample | None) -> str:
