@@ -104,6 +104,7 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("beat", "beat", session, "--set", "tokens=5")
     for step in ("ready", "running", "handoff", "exit"):
         check(step, step, session)
+    check("run", "run", "--json", task, "--", "true")
     check("show", "show", session)
     check("log", "log")
     check("list", "list", "--all")

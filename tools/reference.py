@@ -58,6 +58,7 @@ SETTINGS: Final[Pairs] = (
 
 VARIABLES: Final[Pairs] = (
     ("GIT_SESSION_ID", "The session that is meant where a command names none."),
+    ("GIT_SESSION_TASK", "The task, for a command that `git session run` started."),
     (
         "GRITE_HOME",
         "The actor's directory, as for grite; without it the repository's actor writes.",

@@ -45,7 +45,7 @@ def make_ready(
     else:
         kept.append(f"actor {actor.actor_id}")
     if store.worktree is not None:
-        if _exclude_logs(store.common_dir / "info" / "exclude"):
+        if exclude_own_files(store.common_dir):
             done.append(f"added {_EXCLUDE_RULE} to info/exclude")
         else:
             kept.append(f"{_EXCLUDE_RULE} in info/exclude")
@@ -57,8 +57,12 @@ def make_ready(
     }
 
 
-def _exclude_logs(path: Path) -> bool:
-    """Adds the ignore rule at the end of git's own list; False when it is there already."""
+def exclude_own_files(common_dir: Path) -> bool:
+    """Adds the rule for logs and worktrees at the end of git's own list of what to ignore.
+
+    False when it is there already. Raises ReadOnlyError.
+    """
+    path = common_dir / "info" / "exclude"
     try:
         text = path.read_bytes() if path.exists() else b""
         if any(line.rstrip().decode(errors="replace") in _SAME_RULES for line in text.split(b"\n")):

@@ -134,7 +134,7 @@ class LogRecorder(LogQueries):
                 extras={**news, **own},
             )
 
-        return self._record(session, choose, note, is_life=not is_presumption(state, known))
+        return self.record(session, choose, note, is_life=not is_presumption(state, known))
 
     def beat_row(self, session: str) -> Row:
         """Records a sign of life: the same state again, with what the beat file tells.
@@ -145,7 +145,7 @@ class LogRecorder(LogQueries):
         def choose(life: Life, seen: Row, news: Mapping[str, Extra]) -> SessionState:
             return plan.plan_beat(life, changes=seen, extras=news)
 
-        return self._record(session, choose, None, is_work=False)
+        return self.record(session, choose, None, is_work=False)
 
     def exit_row(
         self,
@@ -224,7 +224,11 @@ class LogRecorder(LogQueries):
             "warnings": [*warnings, *appended.warnings],
         }
 
-    def _record(
+    def draw_session_id(self) -> str:
+        """Draws an id that no session of the log has."""
+        return _new_id(names.format_session_id, self.clock(), _session_ids(self.reader.require()))
+
+    def record(
         self,
         session: str,
         choose: Callable[[Life, Row, Mapping[str, Extra]], SessionState],

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from git_session import model, model_hooks, model_live, model_trust, model_views, model_watch
+from git_session import (
+    model,
+    model_hooks,
+    model_live,
+    model_run,
+    model_trust,
+    model_views,
+    model_watch,
+)
 from git_session.errors import NotFoundError
 from git_session.model import I32, I64, U32, Hex16, Hex32, Model, Role, SessionType, Status
 from git_session.wire.event import KIND_NAMES
@@ -16,6 +24,15 @@ from git_session.wire.event import KIND_NAMES
 U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
 Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 
+_MODULES: Final = (
+    model,
+    model_hooks,
+    model_live,
+    model_run,
+    model_trust,
+    model_views,
+    model_watch,
+)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _DEPENDENCY: Final = tuple[Hex16, Literal["blocks", "depends_on", "related_to"]]
 _PAYLOADS: Final[dict[int, Any]] = {
@@ -170,6 +187,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "handoff": model.Recorded,
     "beat": model_live.BeatReport,
     "exit": model.Recorded,
+    "run": model_run.RunReport,
     "wait": model_watch.WaitReport,
     "reconcile": model_watch.ReconcileReport,
     "overlap": model_watch.OverlapReport,
@@ -217,7 +235,15 @@ def schema(name: str) -> dict[str, Any]:
 def _types() -> dict[str, Any]:
     models = [
         found
-        for module in (model, model_hooks, model_live, model_trust, model_views, model_watch)
+        for module in (
+            model,
+            model_hooks,
+            model_live,
+            model_run,
+            model_trust,
+            model_views,
+            model_watch,
+        )
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Model) and found is not Model
     ]

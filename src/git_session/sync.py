@@ -7,6 +7,7 @@ section "Two clones".
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from git_session.errors import ConflictError, ContendedError, DamagedLogError, G
 from git_session.exchange import Due, Exchange, Remote, find_deadline
 from git_session.fold.source import Row
 from git_session.merging import Comparison, compare_heads, count_unsent, leads_to, write_merge
+from git_session.spool import has_spooled, record_spooled
 from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, tracking_name
 from git_session.wire import names
@@ -290,6 +292,7 @@ def sync_log(
     the repository's ObjectStore does for the log. Raises NotFoundError when there is no remote.
     """
     store = log if isinstance(log, ObjectStore) else log.store
+    waiting = _record_spooled(store) if direction != "fetch" and not is_dry_run else []
     git = git or open_git(store)
     chosen = choose_remotes(git, remotes)
     play = Sync(store, git, chosen, direction=direction, timeout=timeout, is_dry_run=is_dry_run)
@@ -297,6 +300,17 @@ def sync_log(
     errors = [error for error in (*(r.error for r in chosen), play.error) if error is not None]
     if on_warning is not None:
         warnings = [warning for remote in chosen for warning in remote.warnings]
-        for warning in [*warnings, *(error.message for error in errors[1:])]:
+        for warning in [*waiting, *warnings, *(error.message for error in errors[1:])]:
             on_warning(warning)
     return row, errors[0] if errors else None
+
+
+def _record_spooled(store: ObjectStore) -> list[str]:
+    """Records the exits that wait beside the beats, and gives warnings; mostly there are none."""
+    if not has_spooled(store.common_dir):
+        return []
+    from git_session.log import SessionLog
+    from git_session.queries import read_clock
+
+    with SessionLog(store, actor_id=None, clock=read_clock, environ=os.environ) as log:
+        return record_spooled(log).warnings

@@ -29,6 +29,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "handoff": "Records that a session hands its work over.",
         "beat": "Notes that a session is alive, in a file and not in the log.",
         "exit": "Records the end of a session.",
+        "run": "Runs a command as a session and records its whole life.",
         "task": "Shows, adds, moves and comments a task.",
     },
     "Wait": {

@@ -123,12 +123,14 @@ def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
     """Says what there is to say after a transition, and starts the background sync if wanted."""
     say_problems(log)
     from git_session.maintenance import start_maintenance
+    from git_session.spool import record_spooled
 
+    waiting = record_spooled(log).warnings
     start_maintenance(log)
     failure = None
     if log.store.read_flag("session.autoSync", default=False):
         from git_session.autosync import start_background
 
         failure = start_background(log)
-    for warning in [*warnings, *([failure] if failure else [])]:
+    for warning in [*warnings, *waiting, *([failure] if failure else [])]:
         say_warning(warning)

@@ -100,6 +100,22 @@ def plan_beat(
     return plan_state(life, after, is_forced=True, changes=changes, extras=extras)
 
 
+def plan_end(
+    life: Life, *, changes: Mapping[str, Any], extras: Mapping[str, Extra]
+) -> SessionState:
+    """Plans an end that was seen, at `last_heartbeat_ts` of the changes; presumptions give way.
+
+    Raises TransitionError when the session told its end itself, or this one stands in its history.
+    """
+    ended_ts = changes["last_heartbeat_ts"]
+    for step in life.steps:
+        state = step.state
+        if state.is_exit and not state.is_presumed_exit and state.last_heartbeat_ts == ended_ts:
+            raise _refuse(life, "exit")
+    is_forced = life.state.is_presumed_exit
+    return plan_state(life, "exit", is_forced=is_forced, changes=changes, extras=extras)
+
+
 def plan_status(issue: Issue, status: str, *, is_forced: bool) -> list[Draft]:
     """Plans the label events that move a task to another status.
 

@@ -154,6 +154,15 @@ class Descendant:
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
 
+    def is_running(self) -> bool:
+        """Tells whether it has not ended; one that its parent has not asked about yet has."""
+        import psutil
+
+        try:
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
     def send(self, number: signal.Signals) -> None:
         """Sends a signal; nothing happens when the process is gone or is not ours."""
         import psutil
@@ -170,3 +179,25 @@ def list_descendants(pid: int) -> list[Descendant]:
         return [Descendant(child) for child in psutil.Process(pid).children(recursive=True)]
     except psutil.Error:
         return []
+
+
+def is_descendant(pid: int, ancestor: int) -> bool:
+    """Tells whether a process was started by another one, or by what that started."""
+    import psutil
+
+    try:
+        return any(parent.pid == ancestor for parent in psutil.Process(pid).parents())
+    except psutil.Error:
+        return False
+
+
+def find_git_parent() -> Descendant | None:
+    """Finds the `git` that started this process, if it is in our process group."""
+    import psutil
+
+    try:
+        parent = psutil.Process(os.getppid())
+        is_git = parent.name() == "git" and os.getpgid(parent.pid) == os.getpgrp()
+    except (psutil.Error, OSError):
+        return None
+    return Descendant(parent) if is_git else None

@@ -14,6 +14,9 @@ PRESUMED_REASONS = ("crash-recovery", "crash")
 SESSION_VARIABLE = "GIT_SESSION_ID"
 """The environment variable that tells a program in which session it runs."""
 
+TASK_VARIABLE = "GIT_SESSION_TASK"
+"""The environment variable that tells it on which task."""
+
 ATTRIBUTE_PREFIX = "attr_"
 COMMIT_ATTRIBUTE = "commit"
 """What the keys of attributes begin with in a block, so that none can pass for a field."""
