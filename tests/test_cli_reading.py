@@ -304,6 +304,7 @@ def test_task_show_folds_each_block_to_a_line_unless_raw(cli: Cli, lifecycle: Pa
         ("list",),
         ("log",),
         ("timeline",),
+        ("export", "--format", "csv"),
         ("diff", "1970-01-02"),
         ("tasks",),
         ("show", "s-"),

@@ -114,6 +114,8 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("overlap", "overlap")
     check("tasks", "tasks")
     check("timeline", "timeline")
+    check("export", "export")
+    check("export-file", "export", "-o", "sessions.csv")
     check("diff", "diff", "yesterday")
     check("task-show", "task", "show", task)
     check("fsck", "fsck")

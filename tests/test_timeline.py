@@ -58,6 +58,13 @@ def test_the_bar_of_a_live_session_reaches_to_the_present_and_tells_when_it_was_
     assert bar == Bar(T0, None, T0 + 30, (Span("running", T0, T0 + 100),))
 
 
+def test_a_sign_of_life_that_is_not_in_the_log_counts_but_not_beyond_the_present() -> None:
+    life = _life(("running", T0))
+    assert [plan_bar(life, T0 + 100, ts).seen_ts for ts in (None, T0 + 9, T0 + 200)] == [
+        *(T0, T0 + 9, T0 + 100),
+    ]
+
+
 def test_a_session_that_exited_and_went_on_has_a_gap() -> None:
     bar = plan_bar(_life(("running", T0), ("exit", T0 + 5), ("running", T0 + 8)), T0 + 10)
     assert bar.spans == (Span("running", T0, T0 + 5), Span("running", T0 + 8, T0 + 10))
@@ -125,6 +132,7 @@ def _bar(state: str, begin: int, end: int | None = None, **fields: Any) -> dict[
         "engine": "codex",
         "state": state,
         "exit_code": None,
+        "verdict": "unknown",
         "begin_ts": begin,
         "end_ts": end,
         "seen_ts": T0 + 10 * HOUR,
@@ -162,6 +170,11 @@ def test_each_end_has_its_own_shape() -> None:
     assert failed.endswith("=x")
     assert unknown.endswith("=x")
     assert re.search(r"=\.{10,}$", unheard)
+    _, _, alive, dead, *_ = _draw(
+        _bar("running", T0, seen_ts=T0 + 5 * HOUR, verdict="alive"),
+        _bar("running", T0, seen_ts=T0 + 10 * HOUR - MINUTE, verdict="dead"),
+    )
+    assert (alive[-2:], dead[-2:]) == ("=>", "=.")
 
 
 def test_what_lies_outside_the_range_is_cut_off_at_its_edge() -> None:

@@ -180,6 +180,8 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "show": model.SessionShown,
     "log": model.TransitionList,
     "timeline": model_views.Timeline,
+    "export": model_views.Exported,
+    "export-file": model_views.ExportReport,
     "diff": model_views.DiffReport,
     "start": model.Recorded,
     "ready": model.Recorded,

@@ -2,20 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
+from git_session.fold.issues import Issue
 from git_session.fold.lanes import Bar, find_last_day, is_within, plan_bar
 from git_session.fold.rows import Row, session_row
+from git_session.fold.sessions import Life
 from git_session.queries import LogQueries
 
-_BAR_FIELDS = (
+_BAR_FIELDS: Final = (
     *("session_id", "role", "session_type", "engine", "worktree", "state", "exit_code"),
-    *("exit_reason", "commit"),
+    *("exit_reason", "activity", "commit"),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Holds one session with the task it is on: its row, its bar, its life."""
+
+    issue: Issue
+    row: Row
+    bar: Bar
+    life: Life
+
+
+def read_work(log: LogQueries) -> list[Work]:
+    """Reads all sessions, with what is known here and now of their lives."""
+    replay, now = log.replay(), log.clock()
+    found = [
+        (folded, life) for folded in replay.issues() for life in folded.sessions.lives.values()
+    ]
+    rows = log.complete([session_row(replay, folded, life) for folded, life in found])
+    works = []
+    for (folded, life), row in zip(found, rows, strict=True):
+        age = row["heartbeat_age_ms"]
+        bar = plan_bar(life, now, seen_ts=None if age is None else now - age)
+        works.append(Work(folded.issue, row, bar, life))
+    return works
+
+
+def bar_row(work: Work) -> dict[str, Any]:
+    """Makes the row of a TimelineBar."""
+    liveness = work.row["liveness"]
+    return {
+        **{name: work.row[name] for name in _BAR_FIELDS},
+        "verdict": liveness["verdict"],
+        "reason": liveness["reasons"][0],
+        "host": host_of(work.row),
+        "begin_ts": work.bar.begin_ts,
+        "end_ts": work.bar.end_ts,
+        "seen_ts": work.bar.seen_ts,
+        "spans": [span._asdict() for span in work.bar.spans],
+    }
+
+
+def host_of(row: Row) -> str | None:
+    """Gives the host that a session's block names, if it does."""
+    host = row["extras"].get("host")
+    return host if isinstance(host, str) and host else None
+
+
 def timeline_row(
-    log: LogQueries, *, since: int | None = None, until: int | None = None, is_whole: bool = False
+    log: LogQueries,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    is_whole: bool = False,
+    describe: Callable[[Work], Row] = bar_row,
 ) -> Row:
     """Makes the row of a Timeline: the sessions that lived between two times (ms since the epoch).
 
@@ -23,54 +78,33 @@ def timeline_row(
     in which their first bars begin.
     """
     now = log.clock()
-    lanes = _read_lanes(log, now)
-    bars = [bar for _, pairs in lanes for bar, _ in pairs]
-    day, last = find_last_day(bars, now if until is None else until)
+    works = read_work(log)
+    day, last = find_last_day([work.bar for work in works], now if until is None else until)
     end = last if since is None else now
     if since is None and not is_whole:
         since = day
-    shown = []
-    for lane, pairs in lanes:
-        rows = [bar_row(bar, row) for bar, row in pairs if is_within(bar, since, until)]
-        if rows:
-            rows.sort(key=lambda row: (row["begin_ts"], row["session_id"]))
-            shown.append({**lane, "bars": rows})
-    shown.sort(key=lambda lane: (lane["bars"][0]["begin_ts"], lane["task_id"]))
-    begin = shown[0]["bars"][0]["begin_ts"] if shown else end
+    shown = [work for work in works if is_within(work.bar, since, until)]
+    shown.sort(key=lambda work: (work.bar.begin_ts, work.row["session_id"]))
+    begin = shown[0].bar.begin_ts if shown else end
     return {
         "from_ts": min(begin, end) if since is None else since,
         "until_ts": end if until is None else until,
         "now": now,
-        "lanes": shown,
-        "total": sum(len(lane["bars"]) for lane in shown),
+        "lanes": _lane_rows(shown, describe),
+        "total": len(shown),
     }
 
 
-def _read_lanes(log: LogQueries, now: int) -> list[tuple[Row, list[tuple[Bar, Row]]]]:
-    """Reads each task with its sessions: their bars and rows."""
-    replay = log.replay()
-    lanes = []
-    for folded in replay.issues():
-        issue, lives = folded.issue, folded.sessions.lives.values()
-        lane = {
+def _lane_rows(works: list[Work], describe: Callable[[Work], Row]) -> list[Row]:
+    lanes: dict[bytes, Row] = {}
+    for work in works:
+        issue = work.issue
+        lane: Row = {
             "task_id": issue.task_id,
             "grite_issue_id": issue.hex,
             "title": issue.title,
             "status": issue.status,
+            "bars": [],
         }
-        pairs = [(plan_bar(life, now), session_row(replay, folded, life)) for life in lives]
-        lanes.append((lane, pairs))
-    return lanes
-
-
-def bar_row(bar: Bar, row: Row) -> dict[str, Any]:
-    """Makes the row of one bar from its geometry and its session's row."""
-    host = row["extras"].get("host")
-    return {
-        **{name: row[name] for name in _BAR_FIELDS},
-        "host": host if isinstance(host, str) and host else None,
-        "begin_ts": bar.begin_ts,
-        "end_ts": bar.end_ts,
-        "seen_ts": bar.seen_ts,
-        "spans": [span._asdict() for span in bar.spans],
-    }
+        lanes.setdefault(issue.issue_id, lane)["bars"].append(describe(work))
+    return list(lanes.values())

@@ -37,6 +37,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Share": {
         "sync": "Brings this clone and its remotes to the same log.",
+        "export": "Writes sessions or transitions as JSON, CSV, or a page with a timeline.",
         "snapshot": "Writes a snapshot of the log in grite's own format.",
     },
     "Trust": {

@@ -132,7 +132,8 @@ def _draw_bar(
 
 def _draw_living(cells: list[str], bar: Row, now: int, frame: Frame) -> None:
     """Marks what lives, and since when nothing was heard of it."""
-    if now - bar["seen_ts"] > QUIET_AFTER_MS and bar["seen_ts"] <= frame.until_ts:
+    is_quiet = now - bar["seen_ts"] > QUIET_AFTER_MS and bar["verdict"] != "alive"
+    if (is_quiet or bar["verdict"] == "dead") and bar["seen_ts"] <= frame.until_ts:
         _fill(cells, frame, bar["seen_ts"], now, "quiet")
     elif now <= frame.until_ts:
         cells[frame.column(now)] = "live"

@@ -27,6 +27,11 @@ def print_data(data: Any) -> None:
     _print_json({"schema_version": SCHEMA_VERSION, "ok": True, "data": data})
 
 
+def format_data(data: Any) -> bytes:
+    """Forms the envelope of a success on one line, with the line's end."""
+    return format_json({"schema_version": SCHEMA_VERSION, "ok": True, "data": data}) + b"\n"
+
+
 def print_data_text(text: bytes) -> None:
     """Prints the envelope of a success around data that is JSON already, byte for byte."""
     if is_terminal(sys.stdout):

@@ -45,8 +45,11 @@ class Bar:
     spans: tuple[Span, ...]
 
 
-def plan_bar(life: Life, now: int) -> Bar:
-    """Plans the bar of one session; one that lives reaches to `now`."""
+def plan_bar(life: Life, now: int, seen_ts: int | None = None) -> Bar:
+    """Plans the bar of one session; one that lives reaches to `now`.
+
+    `seen_ts` is a sign of life that is not in the log.
+    """
     steps = [step for step in life.steps if not step.is_late]
     begin = seen = since = _begin_of(steps[0])
     state = steps[0].state.state
@@ -60,8 +63,8 @@ def plan_bar(life: Life, now: int) -> Bar:
         return Bar(begin, since, since, tuple(spans))
     until = max(now, seen)
     _add_span(spans, state, since, until)
-    beat = life.state.last_heartbeat_ts
-    return Bar(begin, None, max(seen, min(beat or 0, until)), tuple(spans))
+    beat = max(seen_ts or 0, life.state.last_heartbeat_ts or 0)
+    return Bar(begin, None, max(seen, min(beat, until)), tuple(spans))
 
 
 def is_within(bar: Bar, since: int | None, until: int | None) -> bool:

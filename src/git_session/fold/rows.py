@@ -98,8 +98,6 @@ def session_row(replay: Replay, folded: FoldedIssue, life: Life) -> Row:
 
 def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
     """Makes the row of one block of a session's history."""
-    assert step.event.payload is not None
-    parts = split_comment(step.event.payload[0]) or ("", "", "")
     return {
         "session_id": life.session_id,
         "task_id": issue.task_id,
@@ -114,8 +112,15 @@ def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
         "is_fork": step.is_fork,
         "is_legal": step.is_legal,
         "changes": _changes(step.before, step.state),
-        "note": (parts[0].strip() + "\n" + parts[2].strip()).strip(),
+        "note": note_of(step.event),
     }
+
+
+def note_of(event: Event) -> str:
+    """Gives what stands in a comment around its block."""
+    assert event.payload is not None
+    before, _, after = split_comment(event.payload[0]) or ("", "", "")
+    return f"{before.strip()}\n{after.strip()}".strip()
 
 
 def task_row(folded: FoldedIssue) -> Row:
