@@ -5,10 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CALLED_BACK: Final = ["hook", "run", "--called-back"]
 """How the shell of an installed hook calls; see hooks/shims."""
+_AGENT_TELLS: Final = ["hook", "run", "agent"]
+"""How an agent calls, at every one of its events; see agents/record.py."""
 _GARBAGE: Final = 1_000_000
 """Objects from which on to look for cycles among them: more than any but the longest read makes.
 
@@ -20,19 +25,36 @@ def main() -> None:
     """Runs the command line and exits with its code."""
     gc.set_threshold(_GARBAGE)
     try:
-        code = _finish_hook(sys.argv[4:]) if sys.argv[1:4] == _CALLED_BACK else _run(sys.argv[1:])
+        code = _choose(sys.argv[1:4])(sys.argv)
     except KeyboardInterrupt:  # while the first modules were still being loaded
         code = 130
     _leave(code)
 
 
-def _run(args: list[str]) -> int:
+def _choose(words: list[str]) -> Callable[[list[str]], int]:
+    """Chooses what the line is for: the two that somebody waits for load no command line."""
+    if words == _CALLED_BACK:
+        return _finish_hook
+    return _hear_agent if words == _AGENT_TELLS else _run
+
+
+def _run(argv: list[str]) -> int:
     from git_session.cli.boundary import run_command_line
 
-    return run_command_line(args)
+    return run_command_line(argv[1:])
 
 
-def _finish_hook(args: list[str]) -> int:
+def _hear_agent(argv: list[str]) -> int:
+    """Records an agent's event; it must not notice, so there is no failure and no word."""
+    if set(argv[4:]) & {"-h", "--help"} or len(argv) < 5:
+        return _run(argv)
+    from git_session.agents.record import run_agent_hook
+
+    run_agent_hook(argv[4:], os.environ)
+    return 0
+
+
+def _finish_hook(argv: list[str]) -> int:
     """Finishes an installed hook, which a commit waits for: without the command line's 30 ms."""
     from git_session.hooks.run import finish_hook
 
@@ -41,7 +63,7 @@ def _finish_hook(args: list[str]) -> int:
 
         say(f"git-session: {sentence}")
 
-    finish_hook(args, os.environ, on_failure)
+    finish_hook(argv[4:], os.environ, on_failure)
     return 0
 
 

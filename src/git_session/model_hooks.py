@@ -40,10 +40,25 @@ class HookAdvice(Model):
     lines: list[str]
 
 
+class AgentHooks(Model):
+    """Holds how our entries in one agent's settings stand."""
+
+    agent: str
+    path: str = Field(description="The settings file.")
+    state: Literal["installed", "absent", "partial", "gone", "broken"] = Field(
+        description="partial: not all events are asked for; gone: the program they call is; "
+        "broken: the file is no such settings, and is left as it is."
+    )
+    action: Literal["installed", "updated", "kept", "removed", "none"]
+    commands: list[str]
+    note: str | None
+
+
 class HookReport(Model):
     """Holds what the hook commands did and found; `advice` is what --manual gives."""
 
     hooks: list[Hook]
+    agents: list[AgentHooks]
     advice: list[HookAdvice]
 
 

@@ -47,7 +47,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Connect": {
         "init": "Makes this repository ready for sessions.",
-        "hook": "Puts git's hooks in place, takes them out, and runs them.",
+        "hook": "Puts hooks in place for git and for agents, takes them out, and runs them.",
         "which": "Shows the session that a commit was made in, or the last change of a line.",
         "commits": "Lists the commits that were made in a session, newest first.",
         "mcp": "Serves the session commands to an agent as tools of the Model Context Protocol.",

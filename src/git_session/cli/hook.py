@@ -9,6 +9,15 @@ from typing import Any
 
 import click
 
+from git_session.cli.hook_agents import (
+    advise_agents,
+    agents_option,
+    install_agents,
+    list_files,
+    print_agent,
+    uninstall_agents,
+    user_option,
+)
 from git_session.cli.opening import find_here
 from git_session.cli.options import (
     CONTEXT_SETTINGS,
@@ -26,7 +35,7 @@ Row = Mapping[str, Any]
 
 hook_command = click.Group(
     "hook",
-    help="Puts git's hooks in place, takes them out, and runs them.",
+    help="Puts hooks in place for git and for agents, takes them out, and runs them.",
     epilog=format_examples(
         "git session hook install",
         "git session hook status",
@@ -49,45 +58,70 @@ def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     "install",
     "git session hook install",
     "git session hook install --hook prepare-commit-msg --hook post-commit",
+    "git session hook install --agent claude",
     "git session hook install --manual",
 )
 @hooks_option()
+@agents_option()
+@user_option
 @click.option("--manual", is_flag=True, help="Only print what to add by hand; change nothing.")
 @click.option("--force", is_flag=True, help="Replace what was changed by hand, or is in the way.")
 @click.option(
     "--files", is_flag=True, help="Use files even where git has hooks in its configuration."
 )
 def install_command(
-    settings: Settings, hooks: tuple[str, ...], manual: bool, force: bool, files: bool
+    settings: Settings,
+    hooks: tuple[str, ...],
+    agents: tuple[str, ...],
+    is_user: bool,
+    manual: bool,
+    force: bool,
+    files: bool,
 ) -> None:
-    """Puts git's hooks in place: commits name their session, pushes take the log along.
+    """Puts hooks in place: commits name their session, pushes take the log along, agents report.
 
     A hook that is there already is kept and called. Where husky, lefthook or the pre-commit
     framework manage the hooks, their way is taken. Without --hook: prepare-commit-msg,
-    post-commit and pre-push.
+    post-commit and pre-push. With --agent an entry for each event is merged into that agent's
+    settings, and everything else in them stays.
     """
     if manual and force:
         raise UsageError("--manual and --force exclude each other", "--manual changes nothing")
-    found = open_hooks(by_files=files)
+    _require_agent(agents, is_user=is_user)
+    program = find_program(sys.argv[0], sys.executable, os.environ)
+    found = open_hooks(by_files=files) if hooks or not agents else None
     if manual:
-        advice = found.advice(hooks)
+        advice: list[Row] = [] if found is None else [*found.advice(hooks)]
+        advice += advise_agents(agents, program, is_user=is_user)
         if settings.is_json:
-            print_data({"hooks": [], "advice": advice})
+            print_data({"hooks": [], "agents": [], "advice": advice})
         else:
             print_lines(_format_advice(advice))
         return
-    program = find_program(sys.argv[0], sys.executable, os.environ)
-    _report(settings, *found.install(hooks, program, is_forced=force), nothing="")
+    rows, error = ([], None) if found is None else found.install(hooks, program, is_forced=force)
+    told, failed = install_agents(agents, program, is_user=is_user)
+    _report(settings, rows, told, error or failed, nothing="")
 
 
 @command("uninstall", "git session hook uninstall", "git session hook uninstall --hook pre-push")
 @hooks_option()
+@agents_option()
+@user_option
 @click.option("--force", is_flag=True, help="Also take out what was changed by hand.")
-def uninstall_command(settings: Settings, hooks: tuple[str, ...], force: bool) -> None:
-    """Takes git's hooks out again, and puts back what was there before, to the byte."""
-    _report(
-        settings, *open_hooks().uninstall(hooks, is_forced=force), nothing="no hook of ours is here"
-    )
+def uninstall_command(
+    settings: Settings, hooks: tuple[str, ...], agents: tuple[str, ...], is_user: bool, force: bool
+) -> None:
+    """Takes git's hooks out again, and puts back what was there before, to the byte.
+
+    With --agent: our entries in that agent's settings, and nothing else in them.
+    """
+    _require_agent(agents, is_user=is_user)
+    rows: Sequence[Row] = []
+    error: GitSessionError | None = None
+    if hooks or not agents:
+        rows, error = open_hooks().uninstall(hooks, is_forced=force)
+    told, failed = uninstall_agents(agents, is_user=is_user)
+    _report(settings, rows, told, error or failed, nothing="no hook of ours is here")
 
 
 @command("status", "git session hook status", "git session hook status --json")
@@ -95,26 +129,42 @@ def uninstall_command(settings: Settings, hooks: tuple[str, ...], force: bool) -
 def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
     """Shows how git's hooks stand, and what keeps them from running."""
     rows = open_hooks().status(hooks)
+    told = [] if hooks else [file.row() for file in list_files()]
     if settings.is_json:
-        print_data({"hooks": rows, "advice": []})
+        print_data({"hooks": rows, "agents": told, "advice": []})
         return
     for row in rows:
         is_foreign = row["state"] == "foreign"
         _print_row(row, "absent, another hook stands there" if is_foreign else row["state"])
+    for entry in told:
+        if entry["state"] != "absent":
+            print_agent(entry)
 
 
 @command(
     "run",
     "git session hook run post-commit",
     'git session hook run prepare-commit-msg "$@" || :',
+    "git session hook run agent claude < event.json",
 )
-@click.argument("hook", help="prepare-commit-msg, post-commit or pre-push.")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, help="What git gives the hook.")
+@click.argument("hook", help="prepare-commit-msg, post-commit, pre-push, or agent.")
+@click.argument(
+    "args",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    help="What git gives the hook; for agent: its name, and the event's where its JSON has none.",
+)
 def run_command(_settings: Settings, hook: str, args: tuple[str, ...]) -> None:
     """Runs a hook, as hook managers and lines in other hooks call it.
 
-    It never fails a commit or a push: what it could not do is said on stderr.
+    It never fails a commit or a push: what it could not do is said on stderr. An agent's event is
+    read from stdin, and nothing at all is said: git session doctor tells what could not be done.
     """
+    if hook == "agent":
+        from git_session.agents.record import run_agent_hook
+
+        run_agent_hook(list(args), os.environ)
+        return
     from git_session.hooks.run import run_whole
 
     program = find_program(sys.argv[0], sys.executable, os.environ)
@@ -136,17 +186,31 @@ def open_hooks(*, by_files: bool = False) -> Hooks:
     return Hooks(ObjectStore.open(find_here()), by_files=by_files)
 
 
+def _require_agent(agents: Sequence[str], *, is_user: bool) -> None:
+    if is_user and not agents:
+        raise UsageError(
+            "--user goes with --agent", "git session hook install --agent claude --user"
+        )
+
+
 def _report(
-    settings: Settings, rows: Sequence[Row], error: GitSessionError | None, *, nothing: str
+    settings: Settings,
+    rows: Sequence[Row],
+    agents: Sequence[Row],
+    error: GitSessionError | None,
+    *,
+    nothing: str,
 ) -> None:
     """Prints what was done, and then raises what failed."""
     if error is None and settings.is_json:
-        print_data({"hooks": rows, "advice": []})
+        print_data({"hooks": rows, "agents": agents, "advice": []})
         return
     if not settings.is_json:
         for row in rows:
             _print_row(row, "already installed" if row["action"] == "kept" else row["action"])
-        if nothing and not rows and error is None:
+        for row in agents:
+            print_agent(row)
+        if nothing and not rows and not agents and error is None:
             print_line(nothing)
     if error is not None:
         raise error

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from git_session.agents.events import format_resume
 from git_session.cli.describe import format_exit, transition_cells, transition_columns
 from git_session.cli.moments import at_option, moment_data, say_moment
 from git_session.cli.opening import open_past, say_problems
@@ -70,6 +71,8 @@ def _session_pairs(
 ) -> list[tuple[str, str]]:
     beat = row["liveness"]["evidence"].get("beat_ts", row["last_heartbeat_ts"])
     ended = format_exit(row["exit_code"], row["exit_reason"])
+    told = row["attributes"]
+    resume = format_resume(str(told.get("agent")), str(told.get("agent_session")))
     pairs = [
         ("session", row["session_id"]),
         ("task", f"{row['task_id']}  {row['task_title']}"),
@@ -85,6 +88,7 @@ def _session_pairs(
         ("heartbeat", "" if beat is None else format_time(beat, now)),
         *([("activity", row["activity"])] if row["activity"] else []),
         *([("parent", row["parent_session"])] if row["parent_session"] else []),
+        *([("resume", resume)] if resume else []),
         ("recorded", format_time(row["updated_ts"], now)),
         ("actor", row["actor"]),
         ("commit", row["commit"]),

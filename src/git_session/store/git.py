@@ -17,18 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from git_session.store.place import LOCAL_VARIABLES
 from git_session.wire.commit import LogCommit
 from git_session.wire.git_object import BLOB, COMMIT, TREE
-
-_LOCAL_VARIABLES: Final = frozenset(
-    {
-        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR"),
-        *("GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE"),
-        *("GIT_INTERNAL_SUPER_PREFIX", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY"),
-        *("GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
-    }
-)
-"""What `git rev-parse --local-env-vars` lists, without the two that carry `git -c` settings."""
 
 _BULK: Final = {"GIT_FLUSH": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 """Lets git write in large pieces, and in a partial clone not fetch what is missing there (older
@@ -73,7 +64,7 @@ def git_environment() -> dict[str, str]:
 
     Without the variables that name another repository, and in English.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
+    kept = {name: value for name, value in os.environ.items() if name not in LOCAL_VARIABLES}
     return kept | {"LC_ALL": "C"}
 
 

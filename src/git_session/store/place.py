@@ -44,6 +44,17 @@ _LONGEST_REF: Final = 1024
 _TRIES: Final = 5
 
 
+LOCAL_VARIABLES: Final = frozenset(
+    {
+        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR"),
+        *("GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE"),
+        *("GIT_INTERNAL_SUPER_PREFIX", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY"),
+        *("GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
+    }
+)
+"""What `git rev-parse --local-env-vars` lists, without the two that carry `git -c` settings."""
+
+
 class UnclearError(Exception):
     """Reports what only libgit2 can tell."""
 

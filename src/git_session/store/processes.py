@@ -26,8 +26,10 @@ _LARGEST_PID: Final = 2**31 - 1
 
 # Fields of /proc/PID/stat, counted from the one behind the command's name.
 _STATE: Final = 0
+_PARENT: Final = 1
 _THREADS: Final = 17
 _START: Final = 19
+_MOST_ANCESTORS: Final = 12
 _ENDED: Final = frozenset({b"Z", b"X", b"x"})
 
 
@@ -80,6 +82,20 @@ def read_machine() -> str | None:
     return None
 
 
+def find_ancestor(name: str) -> int | None:
+    """Finds the nearest process above this one whose program is called `name`; None without one."""
+    pid = os.getppid()
+    for _ in range(_MOST_ANCESTORS):
+        found = _read_parent(pid)
+        if found is None or pid <= 1:
+            return None
+        called, parent = found
+        if called == name:
+            return pid
+        pid = parent
+    return None
+
+
 def _look_in_proc(pid: int) -> Seen:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -91,6 +107,28 @@ def _look_in_proc(pid: int) -> Seen:
         return Seen(_is_there(pid))
     except (OSError, ValueError, IndexError):
         return Seen(is_running=None)
+
+
+def _read_parent(pid: int) -> tuple[str, int] | None:
+    """Reads what a process calls itself, and its parent; None when it is not there."""
+    if not _IS_LINUX:
+        return _ask_parent(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            head, _, rest = file.read().rpartition(b") ")
+        return head.partition(b" (")[2].decode(errors="replace"), int(rest.split()[_PARENT])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _ask_parent(pid: int) -> tuple[str, int] | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.name(), process.ppid()
+    except psutil.Error:
+        return None
 
 
 def _is_there(pid: int) -> bool | None:
