@@ -104,7 +104,8 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("beat", "beat", session, "--set", "tokens=5")
     for step in ("ready", "running", "handoff", "exit"):
         check(step, step, session)
-    check("run", "run", "--json", task, "--", "true")
+    run = check("run", "run", "--json", "--log", task, "--", "true")
+    check("tail", "tail", run["session_id"])
     check("show", "show", session)
     check("log", "log")
     check("list", "list", "--all")

@@ -187,6 +187,16 @@ def test_a_sync_sends_what_was_spooled(tmp_path: Path, hub: Hub) -> None:
     assert clone.log.session_row(seen.session_id)["state"] == "exit"
 
 
+def test_reconcile_records_what_was_spooled_and_presumes_nothing(
+    cli: Cli, repo: Path, log: SessionLog, seen: SeenExit
+) -> None:
+    log.advance_row(seen.session_id, "ready", pid=4)
+    spool(log, seen)
+    report = cli(repo, "reconcile", "--apply", "--json").json()["data"]
+    assert (report["dead"], report["warnings"]) == ([], [])
+    assert log.session_row(seen.session_id)["exit_code"] == 7
+
+
 # ---------------------------------------------------------- real runs that cannot be recorded
 
 

@@ -1,4 +1,4 @@
-"""What users hold of sessions that live: frozen pydantic models of a run."""
+"""What users hold of sessions that live: frozen pydantic models of a run and of its output."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class RunReport(Model):
     last_output_ref: str | None
     error: str | None = Field(description="Why the command could not be started.")
     warnings: list[str]
+
+
+class TailShown(Model):
+    """Holds the last lines of a session's output."""
+
+    session_id: str
+    task_id: str
+    log_file: str
+    last_output_ref: str | None
+    matches: bool | None = Field(
+        description="Whether the file is what the exit recorded; None when it recorded nothing."
+    )
+    lines: list[str]

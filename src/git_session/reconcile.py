@@ -17,6 +17,7 @@ from git_session.checkouts import Checkouts
 from git_session.errors import ConflictError, EnvironmentFaultError
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
+from git_session.spool import record_spooled
 
 CODE: Final = -1
 REASON: Final = "crash-recovery"
@@ -26,9 +27,10 @@ REASON: Final = "crash-recovery"
 def reconcile_log(log: SessionLog, *, is_applied: bool = False) -> Row:
     """Finds what is out of step, and records the end of dead sessions if told to.
 
-    Gives the row of a ReconcileReport.
+    Ends that were seen and that the log did not take are recorded in any case. Gives the row of a
+    ReconcileReport.
     """
-    warnings: list[str] = []
+    warnings = list(record_spooled(log).warnings)
     rows = log.session_rows(include_exited=True)
     live = [row for row in rows if row["state"] != "exit"]
     dead = [row for row in live if _verdict(row) == "dead"]

@@ -190,6 +190,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "beat": model_live.BeatReport,
     "exit": model.Recorded,
     "run": model_run.RunReport,
+    "tail": model_run.TailShown,
     "wait": model_watch.WaitReport,
     "reconcile": model_watch.ReconcileReport,
     "overlap": model_watch.OverlapReport,

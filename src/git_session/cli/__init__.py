@@ -20,6 +20,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "timeline": "Draws who worked on what, when: a lane for each task, a bar for each session.",
         "diff": "Shows what changed between two moments.",
         "overlap": "Names the files that several live sessions have changed.",
+        "tail": "Shows the last lines of a session's output.",
         "stats": "Measures the log: how much there is and what it takes on disk.",
     },
     "Record": {
