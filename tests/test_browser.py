@@ -168,7 +168,7 @@ def test_without_scripts_the_table_has_everything(browser: Browser, page: Path) 
     for name in ("s-flaky", "s-crash", "s-lexer", "s-notes"):
         assert name in source
     assert "Engine" in source
-    assert "newest first" not in source
+    assert "Newest first" not in source
 
 
 def test_times_are_in_utc_or_in_the_readers_zone(browser: Browser, page: Path) -> None:

@@ -279,7 +279,7 @@ def test_the_demo_plays_in_a_place_of_its_own_and_says_how_to_look_further(
     assert "merged, " in ran.stdout
     for clone in ("desk", "server", "hub.git"):
         assert cli(made / clone, "fsck", "--json").json()["data"]["findings"] == []
-        assert len(cli(made / clone, "tasks", "--json").json()["data"]["tasks"]) == 3
+        assert len(cli(made / clone, "tasks", "--json").json()["data"]["tasks"]) == 6
 
 
 def test_the_demo_never_plays_in_a_directory_that_is_in_use(cli: Cli, repo: Path) -> None:

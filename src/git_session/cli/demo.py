@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,6 +16,9 @@ from git_session.cli.output import print_data, print_line, print_lines
 from git_session.cli.streams import flush_output
 from git_session.cli.sync import describe_remote
 from git_session.errors import EnvironmentFaultError
+
+_NEWEST: Final = 12
+"""Transitions that are shown."""
 
 
 @command("demo", "git session demo", "git session demo ~/try-sessions")
@@ -45,10 +49,16 @@ def demo_command(settings: Settings, place: str | None) -> None:
     print_lines(["", f"$ {where}/desk list"])
     flush_output()
     print_active(log)
-    print_lines(["", f"$ {where}/desk log"])
-    print_transitions(log.transition_rows(), log.clock(), has_session=True, is_paged=False)
+    print_lines(["", f"$ {where}/desk log --limit {_NEWEST}"])
+    newest = log.transition_rows(limit=_NEWEST)
+    print_transitions(newest, log.clock(), has_session=True, is_paged=False)
     print_lines(["", "Look further:"])
-    for more in ("desk list --all", "server tasks", "hub.git fsck"):
+    for more in (
+        "desk list --all",
+        "desk timeline",
+        "desk export -o sessions.html",
+        "hub.git fsck",
+    ):
         print_line(f"  {where}/{more}")
     print_line("  git session -h")
     print_line(f"  rm -r {shlex.quote(top)}   # when you have seen enough")

@@ -13,12 +13,16 @@ const marked = { chosen: null, hovered: null };
 let layout = { lanes: [], height: 0 };
 let frame = 0;
 
-const box = { width: 0, height: 0, left: 0, row: 26, scrolled: 0 };
+const PAPER = { width: 700, height: 12_000 };
+
+const box = { width: 0, height: 0, left: 0, row: 26, scrolled: 0, isPaper: false };
+
+const chartWidth = () => (box.isPaper ? PAPER.width : chart.clientWidth);
 
 /** Sizes of lanes: on a narrow screen a lane's name stands above its bars, else beside them. */
 function laneSizes() {
-  const isNarrow = chart.clientWidth < 640;
-  box.left = isNarrow ? 0 : Math.min(280, Math.round(chart.clientWidth * 0.26));
+  const isNarrow = chartWidth() < 640;
+  box.left = isNarrow ? 0 : Math.min(280, Math.round(chartWidth() * 0.26));
   return { row: box.row, padding: isNarrow ? 4 : 9, header: isNarrow ? 30 : 0, least: isNarrow ? 0 : 48 };
 }
 
@@ -30,8 +34,8 @@ function layOut() {
 }
 
 function resize() {
-  box.width = chart.clientWidth;
-  box.height = Math.min(chart.clientHeight, AXIS + layout.height);
+  box.width = chartWidth();
+  box.height = Math.min(box.isPaper ? PAPER.height : chart.clientHeight, AXIS + layout.height);
   fitCanvas(canvas, box.width, box.height);
   fitCanvas(overview, overview.clientWidth, overview.clientHeight);
   element("corner").style.width = `${box.left}px`;

@@ -78,7 +78,8 @@ function makeFacts(session) {
 
 function makeHistory(session) {
   const steps = session.marks.map((mark) => {
-    const step = make("li", { "data-outcome": mark.state });
+    const outcome = mark.state === "exit" ? session.outcome : mark.state;
+    const step = make("li", { "data-outcome": OUTCOMES.includes(outcome) ? outcome : "" });
     step.append(make("time", {}, formatClock(mark.ts)), make("b", {}, mark.state));
     if (mark.note) step.append(make("q", {}, isolated(mark.note)));
     return step;

@@ -36,23 +36,22 @@ function recall(key) {
 
 /** For paper the chart is as high as its lanes are, as far as a canvas can be. */
 function preparePrint() {
-  const most = 12_000;
   document.documentElement.classList.add("is-printed");
+  box.isPaper = true;
   readColors();
   showAllRows();
   chart.scrollTop = 0;
-  box.width = chart.clientWidth;
-  box.height = Math.min(AXIS + layout.height, most);
+  layOut();
   const fitting = layout.lanes.filter((lane) => AXIS + lane.top + lane.height <= box.height).length;
   const isCut = fitting < layout.lanes.length;
   element("cut").textContent = isCut ? `The first ${fitting} of ${layout.lanes.length} lanes; the table has all.` : "";
   stage.style.height = `${box.height}px`;
-  fitCanvas(canvas, box.width, box.height);
   draw();
 }
 
 function endPrint() {
   document.documentElement.classList.remove("is-printed");
+  box.isPaper = false;
   readColors();
   layOut();
 }
