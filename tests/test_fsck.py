@@ -236,7 +236,7 @@ CASES: Final[dict[str, tuple[str, Case]]] = {
     "arrays 10,000 deep in an event": ("chunk", speak_in_events(DEEP)),
     "a chunk by a wrong name": ("chunk_hash", name_a_chunk_wrongly),
     "a chunk that meta.json does not know": ("chunk_hash", speak_of_another_chunk),
-    "a commit without its chunk": ("chunk_hash", leave_the_chunk_out),
+    "a commit without its chunk": ("missing_object", leave_the_chunk_out),
     "a number among the events": ("event", speak_in_events(comment("x"), b"\x07")),
     "an event of seven items": ("event", speak_in_events(comment("x"), cbor2.dumps([0] * 7))),
     "an event of strange types": ("event", speak_in_events(comment("x"), cbor2.dumps([0] * 8))),
@@ -441,7 +441,7 @@ def test_damage_deep_in_a_long_packed_log_is_found_and_read_around(forge: Forge)
     )
     forge.commit(block("ready", 1000))
     git(forge.path, "gc", "--quiet", "--prune=now")
-    assert codes_of(forge.path) == ["chunk", "chunk_hash", "meta"]
+    assert codes_of(forge.path) == ["chunk", "meta", "missing_object"]
     log = SessionLog.open(forge.path)
     assert log.session(f"{SESSION}0").state == "ready"
     assert len(log.task(ISSUES[0].hex()).comments) == 703

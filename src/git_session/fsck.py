@@ -90,7 +90,9 @@ def _walk(log: SessionLog, head: str, check: _Check, on_progress: Progress | Non
             continue
 
         def checked(start: str = start) -> Iterator[LogCommit]:
-            for commit in log.store.read_commits(start, known=seen, on_fault=note_fault):
+            for commit in log.store.read_commits(
+                start, known=seen, on_fault=note_fault, is_proven=True
+            ):
                 _check_commit(commit, check)
                 heads.extend(commit.parents[1:])
                 check.parents[commit.oid] = commit.parents
@@ -170,7 +172,7 @@ def _read_event_ids(log: SessionLog, check: _Check) -> dict[str, set[bytes]]:
     for start in check.parents:
         if start in held:
             continue
-        for commit in log.store.read_commits(start, known=held):
+        for commit in log.store.read_commits(start, known=held, is_proven=True):
             ids = held[commit.oid] = set()
             for _, data in commit.chunks:
                 with suppress(WireError):

@@ -59,14 +59,23 @@ def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit 
     if head is None:
         return None
     commit = LogCommit(oid, head.parents, head.time, None, [])
-    for path, blob in _find_files(read, head.tree, oid, on_fault):
+    faults = []
+
+    def note_fault(*fault: str) -> None:
+        faults.append(fault)
+        on_fault(*fault)
+
+    for path, blob in _find_files(read, head.tree, oid, note_fault):
         data = _read_blob(read, blob)
         if path != names.META_PATH:
             commit.chunks.append((path, data))
         elif data is None:
-            on_fault(oid, path, "the file is missing or damaged")
+            note_fault(oid, path, "the file is missing or damaged")
         else:
             commit.meta = data
+    if not commit.chunks and not faults:
+        # Whoever writes a commit of the log writes a chunk, a merge with nothing to carry too.
+        on_fault(oid, names.EVENTS_DIR, "the commit holds no chunk")
     return commit
 
 

@@ -59,6 +59,20 @@ class GitSettings:
             del values[: len(values) - values[::-1].index("")]
         return values
 
+    def config_matching(self, pattern: str) -> list[tuple[str, str]]:
+        """Reads the keys that match a regular expression, in lower case, with their values.
+
+        As in git, an empty value of a key forgets those before it. Raises ConfigError.
+        """
+        found: list[tuple[str, str]] = []
+        for entry in self._read("--get-regexp", pattern):
+            key, _, value = entry.partition("\n")
+            if not value:
+                found = [pair for pair in found if pair[0] != key]
+            else:
+                found.append((key, value))
+        return found
+
     def config_bool(self, key: str, *, default: bool) -> bool:
         """Reads a yes or no as git understands it; the last value counts. Raises ConfigError."""
         values = self._read("--type=bool", "--get", key)

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store import commits
+from git_session.store.ancestry import is_ancestor
 from git_session.store.commits import OnFault, ignore_fault
 from git_session.store.discovery import find_common_dir
 from git_session.store.git import has_few_loose, has_packed, read_object, stream_commits
+from git_session.store.object_files import ObjectFiles
 from git_session.store.place import (
     Place,
     UnclearError,
@@ -96,8 +98,9 @@ class ObjectStore:
         return self._opened is not None or "_repository" in self.__dict__
 
     @cached_property
-    def _odb(self) -> pygit2.Odb:
-        return self._repository.odb
+    def _files(self) -> ObjectFiles:
+        # A plain repository was found where no variable named another.
+        return ObjectFiles(self.common_dir, os.environ if self._opened is not None else {})
 
     @property
     def is_bare(self) -> bool:
@@ -214,10 +217,12 @@ class ObjectStore:
         on_fault: OnFault = ignore_fault,
         *,
         is_whole: bool = False,
+        is_proven: bool = False,
     ) -> Iterator[LogCommit]:
         """Reads the log from `head` back to its beginning, or to commits in `known`.
 
-        With `is_whole` all of it is wanted, and git may be started before it is sure to pay.
+        With `is_whole` all of it is wanted, and git may be started before it is sure to pay; with
+        `is_proven` no object is believed that is not what its id says, and git reads none.
         Each commit once, newest first along each line; second parents are not followed. What is
         missing or damaged is told to `on_fault` and left out, except a chunk, which comes as None.
         Raises DamagedLogError when the head itself cannot be read.
@@ -231,13 +236,13 @@ class ObjectStore:
 
         is_packed = partial(has_packed, self.common_dir)
         # git starts in less time than libgit2: where that is not loaded, a short log is read by it.
-        is_at_once = is_whole and not self._has_libgit2
+        is_at_once = is_whole and not is_proven and not self._has_libgit2
         is_at_once = is_at_once and (is_packed(head) or has_few_loose(self.common_dir))
         walk = Walk(
             known=known,
             read=read,
             stream=lambda start: stream_commits(self.common_dir, start),
-            is_streamed=lambda start: is_at_once or is_packed(start),
+            is_streamed=lambda start: not is_proven and (is_at_once or is_packed(start)),
             on_fault=on_fault,
             window=0 if is_at_once else WINDOW,
         )
@@ -276,22 +281,17 @@ class ObjectStore:
 
         False as well where a missing commit hides it.
         """
-        try:
-            return ancestor == descendant or self._repository.descendant_of(descendant, ancestor)
-        except _failures(KeyError, ValueError):
-            return False
+        return is_ancestor(self._read_object, self.git_dir, ancestor, descendant)
 
     def _read_once(self, oid: str) -> tuple[int, bytes] | None:
         """Reads one object; for that alone git starts in less time than libgit2."""
-        found = None if self._has_libgit2 else read_object(self.common_dir, oid)
+        loose = self._files.read_loose(oid)
+        found = loose or (None if self._has_libgit2 else read_object(self.common_dir, oid))
         return found or self._read_object(oid)
 
     def _read_object(self, oid: str) -> tuple[int, bytes] | None:
         # Not through libgit2's commits: grafts and shallow clones hide parents there.
-        try:
-            return self._odb.read(oid)
-        except _failures(KeyError, ValueError):
-            return None
+        return self._files.read(oid)
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
         shallow = self._repository.is_shallow
@@ -316,7 +316,7 @@ class ObjectStore:
 
     def _write_object(self, kind: int, data: bytes) -> str:
         try:
-            return str(self._odb.write(kind, data))
+            return str(self._repository.odb.write(kind, data))
         except _failures() as error:
             require_writable(self.common_dir / "objects")
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,8 @@ from git_session.store.discovery import explain_refusal
 _FROM_GIT_DIR: Final = (
     RepositoryOpenFlag.FROM_ENV | RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
 )
-_ERRORS: Final = (pygit2.GitError, OSError, KeyError, ValueError)
+ERRORS: Final = (pygit2.GitError, OSError, KeyError, ValueError)
+"""What libgit2 raises."""
 
 
 def open_repository(path: Path) -> pygit2.Repository:
@@ -43,6 +45,15 @@ def create_repository(path: Path, *, is_bare: bool) -> pygit2.Repository:
     return _open(path, RepositoryOpenFlag.NO_SEARCH)
 
 
+def open_packs(folders: Iterable[str]) -> pygit2.Odb:
+    """Opens the packs of object folders, without the objects that are files of their own."""
+    pygit2.option(Option.ENABLE_CACHING, False)
+    packs = pygit2.Odb()
+    for folder in folders:
+        packs.add_backend(pygit2.OdbBackendPack(folder), 1)
+    return packs
+
+
 def find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:
     """Finds the top of the checkout; libgit2 takes the folder above any git directory for it."""
     named = os.environ.get("GIT_WORK_TREE")
@@ -67,7 +78,7 @@ def _open(place: Path, flags: RepositoryOpenFlag) -> pygit2.Repository:
         pygit2.option(Option.SET_EXTENSIONS, supported, len(supported))
     try:
         return pygit2.Repository(os.fspath(place), flags)
-    except _ERRORS as error:
+    except ERRORS as error:
         git_dir, foreign = _discover(place, flags), _find_foreign(place, flags)
         raise explain_refusal(place, git_dir, foreign, reason=str(error)) from error
 
@@ -78,7 +89,7 @@ def _discover(place: Path, flags: RepositoryOpenFlag) -> Path | None:
     ceiling = os.environ.get("GIT_CEILING_DIRECTORIES", "")
     try:
         found = pygit2.discover_repository(os.fspath(place), False, ceiling)
-    except _ERRORS:
+    except ERRORS:
         return None
     return Path(found) if found else None
 
@@ -89,7 +100,7 @@ def _find_foreign(place: Path, flags: RepositoryOpenFlag) -> Path | None:
     pygit2.option(Option.SET_OWNER_VALIDATION, False)
     try:
         repository = pygit2.Repository(os.fspath(place), flags)
-    except _ERRORS:
+    except ERRORS:
         return None
     finally:
         pygit2.option(Option.SET_OWNER_VALIDATION, was_checked)

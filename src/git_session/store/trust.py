@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 KEY_SETTING: Final = "session.trustedKey"
 BLOB_SETTING: Final = "session.trustedKeysBlob"
 
+_KEY: Final = KEY_SETTING.lower()
+_BLOB: Final = BLOB_SETTING.lower()
+
 Source = Literal["actor", "config", "list"]
 
 _LINE: Final = re.compile(r"([0-9a-f]{32})\s+(\S+)\s+([0-9A-Fa-f]{64})(?:\s+(.*))?")
@@ -91,10 +94,11 @@ def read_trusted_keys(store: ObjectStore) -> list[TrustedKey]:
     from git_session.store.git_settings import GitSettings
 
     settings = GitSettings(store.git_dir, store.worktree)
+    found = settings.config_matching(r"^session\.trustedkey(sblob)?$")
     keys = list(_read_own_keys(store))
     where = f"{KEY_SETTING} of git's configuration"
-    keys += [_parse_line(value, "config", where) for value in settings.config_all(KEY_SETTING)]
-    blobs = settings.config_all(BLOB_SETTING)
+    keys += [_parse_line(value, "config", where) for key, value in found if key == _KEY]
+    blobs = [value for key, value in found if key == _BLOB]
     if blobs:
         keys += _read_list(store, blobs[-1])
     return keys

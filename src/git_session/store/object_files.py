@@ -1,0 +1,152 @@
+"""Reads objects one by one, and believes none that is not what its id says.
+
+libgit2 1.9 reads those in packs. Those in files of their own it does not, as it waits for ever
+where one damaged bit makes the compressed data go on past its end. And a pack whose index is
+damaged it would look for where there is no memory, and end the process: then git reads.
+Source: gitformat-loose, gitformat-pack, gitrepository-layout ("objects/info/alternates").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from git_session.wire.git_object import BLOB, COMMIT, TREE
+
+if TYPE_CHECKING:
+    import pygit2
+
+    from git_session.store.cat_file import CatFile
+
+LARGEST: Final = 1 << 30
+"""Bytes of an object; what claims to be more is not read."""
+
+_ID: Final = re.compile(r"[0-9a-f]{40}")
+_HEAD: Final = re.compile(rb"(commit|tree|blob) (0|[1-9]\d{0,9})\0")
+_KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
+_HASH_SIZE: Final = 20
+_DEEPEST: Final = 5
+"""How far git follows alternates of alternates."""
+
+
+class ObjectFiles:
+    """Reads the objects of one repository and of those that it borrows from."""
+
+    def __init__(self, common_dir: Path, environ: Mapping[str, str]) -> None:
+        self._common_dir = common_dir
+        named = environ.get("GIT_OBJECT_DIRECTORY")
+        also = environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "").split(os.pathsep)
+        own = os.path.abspath(named) if named else os.path.join(common_dir, "objects")
+        borrowed = [os.path.abspath(folder) for folder in also if folder]
+        self._folders = list(dict.fromkeys([*_follow_alternates(own), *borrowed]))
+
+    @cached_property
+    def _packs(self) -> pygit2.Odb | CatFile:
+        if not all(map(_has_sound_indexes, self._folders)):
+            from git_session.store.cat_file import CatFile
+
+            return CatFile(self._common_dir)
+        from git_session.store.repository import open_packs
+
+        return open_packs(self._folders)
+
+    def read(self, oid: str) -> tuple[int, bytes] | None:
+        """Reads an object: its kind and its bytes; None when it is missing or damaged."""
+        return self.read_loose(oid) or self._read_packed(oid)
+
+    def read_loose(self, oid: str) -> tuple[int, bytes] | None:
+        """Reads an object that is in a file of its own; libgit2 is not loaded for it."""
+        if _ID.fullmatch(oid) is None:
+            return None
+        name = f"{oid[:2]}/{oid[2:]}"
+        for folder in self._folders:
+            data = _read_file(f"{folder}/{name}")
+            found = None if data is None else decode_loose(data, oid)
+            if found is not None:
+                return found
+        return None
+
+    def _read_packed(self, oid: str) -> tuple[int, bytes] | None:
+        from git_session.store.repository import ERRORS
+
+        try:
+            return self._packs.read(oid)
+        except ERRORS:
+            return None
+
+
+def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
+    """Decodes an object from the bytes of its file; None when it is not the one of that id."""
+    try:
+        stream = zlib.decompressobj()
+        content = stream.decompress(data, LARGEST)
+    except zlib.error:
+        return None
+    head = _HEAD.match(content)
+    if (
+        head is None
+        or not stream.eof
+        or int(head[2]) != len(content) - head.end()
+        or hashlib.sha1(content, usedforsecurity=False).hexdigest() != oid
+    ):
+        return None
+    return _KINDS[head[1]], content[head.end() :]
+
+
+def _has_sound_indexes(folder: str) -> bool:
+    """Tells whether the indexes of a folder's packs are what they were when git wrote them."""
+    with suppress(OSError):
+        for name in os.listdir(os.path.join(folder, "pack")):
+            if name.endswith(".idx") or name == "multi-pack-index":
+                with suppress(FileNotFoundError):  # packed anew at this moment
+                    if not _ends_in_its_hash(os.path.join(folder, "pack", name)):
+                        return False
+    return True
+
+
+def _ends_in_its_hash(path: str) -> bool:
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size <= _HASH_SIZE:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            content = memoryview(data)
+            try:
+                digest = hashlib.sha1(content[:-_HASH_SIZE], usedforsecurity=False).digest()
+                return digest == content[-_HASH_SIZE:]
+            finally:
+                content.release()
+
+
+def _read_file(path: str) -> bytes | None:
+    try:
+        # Something else than a file may stand there, and hold whoever opens it.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        with open(fd, "rb", buffering=0) as file:
+            return file.readall()
+    except OSError:
+        return None
+
+
+def _follow_alternates(folder: str, depth: int = 0) -> Iterator[str]:
+    yield folder
+    if depth == _DEEPEST:
+        return
+    try:
+        text = Path(folder, "info", "alternates").read_bytes()
+    except OSError:
+        return
+    for line in text.split(b"\n"):
+        if line and not line.startswith(b"#"):
+            named = os.path.normpath(os.path.join(folder, os.fsdecode(line)))
+            yield from _follow_alternates(named, depth + 1)

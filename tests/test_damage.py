@@ -1,0 +1,258 @@
+"""Whatever happens to the bytes of a log, it is noticed, and what is sound is read.
+
+How many cases were tried each test prints: `pytest -rP -m "" tests/test_damage.py` shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from git_session import fsck
+from git_session.errors import WireError
+from git_session.store.object_files import decode_loose
+from git_session.store.objects import ObjectStore
+from git_session.store.trust import read_trusted_keys
+from git_session.wire.chunk import decode_chunk
+from git_session.wire.event import Event
+from tests.conftest import git
+from tests.damage import (
+    Specimen,
+    Workshop,
+    flip,
+    flips,
+    judge,
+    loose_files,
+    make_specimen,
+    oid_of,
+    read_object,
+    replace,
+    write_object,
+)
+
+SAMPLE = 97
+"""Of the quick tests: every so-many-th bit, which is each place in a byte in turn."""
+
+both = pytest.mark.parametrize(
+    "step", [pytest.param(SAMPLE, id="sample"), pytest.param(1, id="all", marks=pytest.mark.heavy)]
+)
+
+
+@pytest.fixture
+def specimen(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Specimen:
+    made = make_specimen(bare)
+    # They are the same in thousands of cases, and asking git for them takes longer than the rest.
+    keys = read_trusted_keys(ObjectStore.open(bare))
+    monkeypatch.setattr(fsck, "read_trusted_keys", lambda _: keys)
+    assert judge(made, made.commits) == "harmless"
+    return made
+
+
+def say(what: str, counts: Counter[str]) -> None:
+    """Prints how many cases were tried and what came of them."""
+    sys.stdout.write(f"{what}: {sum(counts.values())} cases, {dict(counts)}\n")
+
+
+# -- in the files that git keeps objects in
+
+
+@both
+def test_a_flipped_bit_in_an_objects_file_is_noticed_or_changes_nothing(
+    specimen: Specimen, step: int
+) -> None:
+    """What the store makes of the file is all that anybody sees of it: each outcome is judged."""
+    counts: Counter[str] = Counter()
+    for file in loose_files(specimen.path):
+        data, sound = file.read_bytes(), read_object(specimen.path, oid_of(file))
+        lost = b""
+        for damaged in flips(data, step):
+            found = decode_loose(damaged, oid_of(file))
+            assert found in (None, sound)
+            counts["lost" if found is None else "harmless"] += 1
+            lost = damaged if found is None else lost
+        replace(file, lost)
+        assert judge(specimen, specimen.commits) in ("found", "head lost", "harmless")
+        replace(file, data)
+    say("flips in the files of objects", counts)
+    assert counts["lost"] > 20 * counts["harmless"]
+
+
+def test_each_object_that_is_lost_is_found_out_and_the_rest_is_read(specimen: Specimen) -> None:
+    """Only the empty merge's and the side's own are not needed: their event stands twice."""
+    counts: Counter[str] = Counter()
+    for by_git in (False, True):
+        for file in loose_files(specimen.path):
+            data = file.read_bytes()
+            for damaged in (data[: len(data) // 2], b"", flip(data, 16)):
+                replace(file, damaged)
+                counts[judge(specimen, specimen.commits, by_git=by_git)] += 1
+                replace(file, data)
+    say("damaged objects", counts)
+    assert counts["found"] > counts["harmless"] > 0
+    assert counts["head lost"] == 6
+
+
+@both
+def test_an_objects_file_cut_short_at_any_length_is_noticed(specimen: Specimen, step: int) -> None:
+    counts: Counter[str] = Counter()
+    for file in loose_files(specimen.path):
+        data = file.read_bytes()
+        for length in range(0, len(data), max(1, step // 8)):
+            assert decode_loose(data[:length], oid_of(file)) is None
+            counts["lost"] += 1
+    say("lengths of the files of objects", counts)
+
+
+def test_data_that_goes_on_past_its_end_holds_nobody_up(specimen: Specimen) -> None:
+    """Without the bit that ends the compressed data, libgit2 waits for the end for ever."""
+    for number, file in enumerate(loose_files(specimen.path)):
+        replace(file, flip(file.read_bytes(), 16))
+        assert decode_loose(file.read_bytes(), oid_of(file)) is None
+        assert number < 100
+    assert judge(specimen, specimen.commits) == "head lost"
+    assert judge(specimen, specimen.commits, by_git=True) == "head lost"
+    store = ObjectStore.open(specimen.path)
+    assert not store.is_ancestor(specimen.commits[0], specimen.commits[-1])
+
+
+@both
+def test_an_object_that_is_not_what_its_id_says_is_noticed(specimen: Specimen, step: int) -> None:
+    """Damage from before git compressed it. git itself believes these, and reads short logs."""
+    counts: Counter[str] = Counter()
+    for file in loose_files(specimen.path):
+        data, (kind, content) = file.read_bytes(), read_object(specimen.path, oid_of(file))
+        for number, damaged in enumerate(flips(content, step)):
+            write_object(specimen.path, kind, damaged, oid_of(file))
+            assert decode_loose(file.read_bytes(), oid_of(file)) is None
+            counts["lost"] += 1
+            if number % 40 == 0:
+                assert judge(specimen, specimen.commits, by_git=True)
+        replace(file, data)
+    say("flips under an object's id", counts)
+
+
+@pytest.fixture
+def packed(specimen: Specimen) -> Specimen:
+    git(specimen.path, "repack", "-adfq")
+    git(specimen.path, "prune-packed", "--quiet")
+    return specimen
+
+
+def pack_file(specimen: Specimen, suffix: str) -> Path:
+    (file,) = (specimen.path / "objects" / "pack").glob(f"pack-*{suffix}")
+    return file
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+@both
+def test_a_flipped_bit_in_a_pack_is_noticed_or_changes_nothing(
+    packed: Specimen, suffix: str, step: int
+) -> None:
+    file = pack_file(packed, suffix)
+    data, counts = file.read_bytes(), Counter[str]()
+    for damaged in flips(data, step * 3):
+        replace(file, damaged)
+        counts[judge(packed, packed.commits)] += 1
+    say(f"flips in a {suffix}", counts)
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+@both
+def test_a_pack_cut_short_at_any_length_is_noticed(
+    packed: Specimen, suffix: str, step: int
+) -> None:
+    file = pack_file(packed, suffix)
+    data, counts = file.read_bytes(), Counter[str]()
+    for length in range(0, len(data), step):
+        replace(file, data[:length])
+        counts[judge(packed, packed.commits)] += 1
+    say(f"lengths of a {suffix}", counts)
+    assert not counts["harmless"]
+
+
+# -- in what the objects say, about which git has no doubts
+
+
+def chunks_of(specimen: Specimen) -> Iterator[bytes]:
+    """Gives the chunks of the log."""
+    for _, _, kind, content in Workshop(specimen).parts():
+        if kind == 3 and content.startswith(b"GRITECNK"):
+            yield content
+
+
+def test_every_flipped_bit_of_a_chunk_is_noticed_by_whoever_decodes_it(specimen: Specimen) -> None:
+    counts: Counter[str] = Counter()
+    for chunk in chunks_of(specimen):
+        sound = {event.event_id: event for event in decode_chunk(chunk)[0]}
+        for damaged in flips(chunk, 1):
+            counts[_notice(damaged, sound)] += 1
+    say("flips in chunks", counts)
+    assert set(counts) == {"no chunk", "no event", "another id", "another signature"}
+
+
+def _notice(damaged: bytes, sound: dict[bytes, Event]) -> str:
+    """Tells what whoever decodes a damaged chunk notices; what is good is as it was."""
+    try:
+        events, faults = decode_chunk(damaged)
+    except WireError:
+        return "no chunk"
+    good = [event for event in events if not event.fault]
+    for event in good:
+        known = sound[event.event_id]
+        assert (event.issue_id, event.actor, event.ts) == (known.issue_id, known.actor, known.ts)
+        assert (event.parent, event.kind, event.payload) == (
+            *(known.parent, known.kind),
+            known.payload,
+        )
+    if faults:
+        return "no event"
+    if len(good) < len(sound):
+        return "another id"
+    return "another signature" if good != [*sound.values()] else "harmless"
+
+
+@both
+def test_a_chunk_cut_short_at_any_length_is_no_chunk(specimen: Specimen, step: int) -> None:
+    for chunk in chunks_of(specimen):
+        for length in range(0, len(chunk), max(1, step // 8)):
+            with pytest.raises(WireError):
+                decode_chunk(chunk[:length])
+
+
+@both
+@pytest.mark.parametrize("is_consistent", [False, True], ids=["", "consistent"])
+def test_damage_that_git_does_not_see_is_found_by_fsck_with_its_commit(
+    specimen: Specimen, step: int, is_consistent: bool
+) -> None:
+    """Each bit of each object; what names the object, and lies above it, is hashed anew."""
+    counts: Counter[str] = Counter()
+    workshop = Workshop(specimen)
+    for _, oid, _, content in list(workshop.parts()):
+        if is_consistent and not content.startswith(b"GRITECNK"):
+            continue
+        for damaged in flips(content, step):
+            names = workshop.change(oid, damaged, is_consistent=is_consistent)
+            counts[judge(specimen, names)] += 1
+            workshop.restore()
+    say(f"flips in what objects say{', chunks hashed anew' * is_consistent}", counts)
+    assert counts["found"] > counts["harmless"]
+
+
+@both
+def test_a_chunk_cut_short_and_hashed_anew_is_found_with_its_commit(
+    specimen: Specimen, step: int
+) -> None:
+    counts: Counter[str] = Counter()
+    workshop = Workshop(specimen)
+    for _, oid, _, content in list(workshop.parts()):
+        if content.startswith(b"GRITECNK"):
+            for length in range(0, len(content), max(1, step // 4)):
+                names = workshop.change(oid, content[:length], is_consistent=True)
+                counts[judge(specimen, names)] += 1
+                workshop.restore()
+    say("lengths of chunks", counts)
+    assert counts["found"] > 3 * counts["harmless"]
