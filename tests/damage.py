@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from git_session.errors import DamagedLogError
 from git_session.fold.replay import Problem
@@ -32,6 +32,13 @@ from tests.forge import NOW, Forge, block, comment, created, make_signer
 from tests.stores import WAL
 
 _KINDS: Final = {1: b"commit", 2: b"tree", 3: b"blob"}
+
+
+class Bits(NamedTuple):
+    """Names some bits of something: every `step`-th from the `first` on."""
+
+    first: int
+    step: int
 
 
 @dataclass(slots=True)
@@ -137,9 +144,9 @@ def flip(data: bytes, bit: int) -> bytes:
     return bytes(flipped)
 
 
-def flips(data: bytes, step: int) -> Iterator[bytes]:
-    """Gives the bytes with every `step`-th bit flipped, one at a time."""
-    for bit in range(0, len(data) * 8, step):
+def flips(data: bytes, bits: Bits) -> Iterator[bytes]:
+    """Gives the bytes with one bit flipped, for each of `bits`."""
+    for bit in range(bits.first, len(data) * 8, bits.step):
         yield flip(data, bit)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -21,6 +22,7 @@ from git_session.wire.chunk import decode_chunk
 from git_session.wire.event import Event
 from tests.conftest import git
 from tests.damage import (
+    Bits,
     Specimen,
     Workshop,
     flip,
@@ -34,11 +36,18 @@ from tests.damage import (
     write_object,
 )
 
-SAMPLE = 97
-"""Of the quick tests: every so-many-th bit, which is each place in a byte in turn."""
+SAMPLE: Final = Bits(0, 97)
+"""What the quick tests take: 97 has no part in 8, so each place in a byte has its turn."""
 
-both = pytest.mark.parametrize(
-    "step", [pytest.param(SAMPLE, id="sample"), pytest.param(1, id="all", marks=pytest.mark.heavy)]
+every_bit = pytest.mark.parametrize(
+    "bits",
+    [
+        pytest.param(SAMPLE, id="sample"),
+        *(pytest.param(Bits(n, 8), id=f"bit {n}", marks=pytest.mark.heavy) for n in range(8)),
+    ],
+)
+every_length = pytest.mark.parametrize(
+    "step", [pytest.param(29, id="sample"), pytest.param(1, id="all", marks=pytest.mark.heavy)]
 )
 
 
@@ -60,16 +69,16 @@ def say(what: str, counts: Counter[str]) -> None:
 # -- in the files that git keeps objects in
 
 
-@both
+@every_bit
 def test_a_flipped_bit_in_an_objects_file_is_noticed_or_changes_nothing(
-    specimen: Specimen, step: int
+    specimen: Specimen, bits: Bits
 ) -> None:
     """What the store makes of the file is all that anybody sees of it: each outcome is judged."""
     counts: Counter[str] = Counter()
     for file in loose_files(specimen.path):
         data, sound = file.read_bytes(), read_object(specimen.path, oid_of(file))
         lost = b""
-        for damaged in flips(data, step):
+        for damaged in flips(data, bits):
             found = decode_loose(damaged, oid_of(file))
             assert found in (None, sound)
             counts["lost" if found is None else "harmless"] += 1
@@ -96,12 +105,12 @@ def test_each_object_that_is_lost_is_found_out_and_the_rest_is_read(specimen: Sp
     assert counts["head lost"] == 6
 
 
-@both
+@every_length
 def test_an_objects_file_cut_short_at_any_length_is_noticed(specimen: Specimen, step: int) -> None:
     counts: Counter[str] = Counter()
     for file in loose_files(specimen.path):
         data = file.read_bytes()
-        for length in range(0, len(data), max(1, step // 8)):
+        for length in range(0, len(data), step):
             assert decode_loose(data[:length], oid_of(file)) is None
             counts["lost"] += 1
     say("lengths of the files of objects", counts)
@@ -119,13 +128,13 @@ def test_data_that_goes_on_past_its_end_holds_nobody_up(specimen: Specimen) -> N
     assert not store.is_ancestor(specimen.commits[0], specimen.commits[-1])
 
 
-@both
-def test_an_object_that_is_not_what_its_id_says_is_noticed(specimen: Specimen, step: int) -> None:
+@every_bit
+def test_an_object_that_is_not_what_its_id_says_is_noticed(specimen: Specimen, bits: Bits) -> None:
     """Damage from before git compressed it. git itself believes these, and reads short logs."""
     counts: Counter[str] = Counter()
     for file in loose_files(specimen.path):
         data, (kind, content) = file.read_bytes(), read_object(specimen.path, oid_of(file))
-        for number, damaged in enumerate(flips(content, step)):
+        for number, damaged in enumerate(flips(content, bits)):
             write_object(specimen.path, kind, damaged, oid_of(file))
             assert decode_loose(file.read_bytes(), oid_of(file)) is None
             counts["lost"] += 1
@@ -148,20 +157,20 @@ def pack_file(specimen: Specimen, suffix: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])
-@both
+@every_bit
 def test_a_flipped_bit_in_a_pack_is_noticed_or_changes_nothing(
-    packed: Specimen, suffix: str, step: int
+    packed: Specimen, suffix: str, bits: Bits
 ) -> None:
     file = pack_file(packed, suffix)
     data, counts = file.read_bytes(), Counter[str]()
-    for damaged in flips(data, step * 3):
+    for damaged in flips(data, bits):
         replace(file, damaged)
         counts[judge(packed, packed.commits)] += 1
     say(f"flips in a {suffix}", counts)
 
 
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])
-@both
+@every_length
 def test_a_pack_cut_short_at_any_length_is_noticed(
     packed: Specimen, suffix: str, step: int
 ) -> None:
@@ -188,7 +197,7 @@ def test_every_flipped_bit_of_a_chunk_is_noticed_by_whoever_decodes_it(specimen:
     counts: Counter[str] = Counter()
     for chunk in chunks_of(specimen):
         sound = {event.event_id: event for event in decode_chunk(chunk)[0]}
-        for damaged in flips(chunk, 1):
+        for damaged in flips(chunk, Bits(0, 1)):
             counts[_notice(damaged, sound)] += 1
     say("flips in chunks", counts)
     assert set(counts) == {"no chunk", "no event", "another id", "another signature"}
@@ -215,18 +224,18 @@ def _notice(damaged: bytes, sound: dict[bytes, Event]) -> str:
     return "another signature" if good != [*sound.values()] else "harmless"
 
 
-@both
+@every_length
 def test_a_chunk_cut_short_at_any_length_is_no_chunk(specimen: Specimen, step: int) -> None:
     for chunk in chunks_of(specimen):
-        for length in range(0, len(chunk), max(1, step // 8)):
+        for length in range(0, len(chunk), step):
             with pytest.raises(WireError):
                 decode_chunk(chunk[:length])
 
 
-@both
+@every_bit
 @pytest.mark.parametrize("is_consistent", [False, True], ids=["", "consistent"])
 def test_damage_that_git_does_not_see_is_found_by_fsck_with_its_commit(
-    specimen: Specimen, step: int, is_consistent: bool
+    specimen: Specimen, bits: Bits, is_consistent: bool
 ) -> None:
     """Each bit of each object; what names the object, and lies above it, is hashed anew."""
     counts: Counter[str] = Counter()
@@ -234,7 +243,7 @@ def test_damage_that_git_does_not_see_is_found_by_fsck_with_its_commit(
     for _, oid, _, content in list(workshop.parts()):
         if is_consistent and not content.startswith(b"GRITECNK"):
             continue
-        for damaged in flips(content, step):
+        for damaged in flips(content, bits):
             names = workshop.change(oid, damaged, is_consistent=is_consistent)
             counts[judge(specimen, names)] += 1
             workshop.restore()
@@ -242,7 +251,7 @@ def test_damage_that_git_does_not_see_is_found_by_fsck_with_its_commit(
     assert counts["found"] > counts["harmless"]
 
 
-@both
+@every_length
 def test_a_chunk_cut_short_and_hashed_anew_is_found_with_its_commit(
     specimen: Specimen, step: int
 ) -> None:
@@ -250,7 +259,7 @@ def test_a_chunk_cut_short_and_hashed_anew_is_found_with_its_commit(
     workshop = Workshop(specimen)
     for _, oid, _, content in list(workshop.parts()):
         if content.startswith(b"GRITECNK"):
-            for length in range(0, len(content), max(1, step // 4)):
+            for length in range(0, len(content), step):
                 names = workshop.change(oid, content[:length], is_consistent=True)
                 counts[judge(specimen, names)] += 1
                 workshop.restore()

@@ -1,6 +1,6 @@
 """Whatever became of the index, every command answers to the byte what it answers without one.
 
-A new command is asked too, without a word here: its arguments are filled in by their names.
+A new command is asked too, without a word here.
 """
 
 from __future__ import annotations
@@ -11,21 +11,18 @@ import secrets
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-import click
 import pytest
 
-from git_session.cli import group
 from git_session.cli.boundary import run_command_line
-from git_session.cli.options import Settings
 from git_session.log import SessionLog
-from git_session.store import git as git_program
 from git_session.store import index_format
 from git_session.store.index_format import SCHEMA
 from tests.conftest import FIXTURES, git
+from tests.every_command import Answer, collect_lines, end_readers
 from tests.stores import make_log
 
 NOW: Final = 1_795_400_000_000
@@ -57,50 +54,7 @@ MORE: Final = (
 )
 """Lines that say more than a command's arguments."""
 
-LEFT_OUT: Final = {
-    "completion candidates": "offers the ids that are at hand: a Tab waits for no log to be read",
-    "demo": "plays in folders of its own, and prints their names",
-    "mcp": "goes on until its stdin ends",
-    "run": "runs a command of the user's, as a process of its own",
-    "wait": "goes on until something happens",
-    "watch": "goes on until it is stopped",
-}
-"""Commands that may answer otherwise the next time, and why."""
-
-
-class Answer(NamedTuple):
-    """Holds what a command left behind."""
-
-    code: int
-    stdout: bytes
-    stderr: bytes
-
-
 Ask = Callable[[str], Answer]
-
-
-def _collect_lines() -> Iterator[str]:
-    """Gives a line for each command, with what it needs, and the further ones."""
-    context = click.Context(group, obj=Settings())
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        inner = command.commands if isinstance(command, click.Group) else {"": command}
-        for sub, leaf in inner.items():
-            words = f"{name} {sub}".strip()
-            if words not in LEFT_OUT:
-                yield shlex.join([*words.split(), *_fill_in(leaf)])
-    yield from MORE
-
-
-def _fill_in(command: click.Command) -> Iterator[str]:
-    for param in command.params:
-        if not isinstance(param, click.Argument) and not param.required:
-            continue
-        assert param.name is not None
-        if param.required or param.name in VALUES:
-            yield from [] if isinstance(param, click.Argument) else param.opts[:1]
-            yield VALUES.get(param.name, "something")
 
 
 @pytest.fixture(scope="module")
@@ -171,20 +125,13 @@ def ask(
             )
         monkeypatch.chdir(place / "clone")
         code = run_command_line(shlex.split(line))
-        _end_readers()
+        end_readers()
         return Answer(code, *capsysbinary.readouterr())
 
     return run
 
 
-def _end_readers() -> None:
-    """Ends what a command began to read and did not use, which else ends with its process."""
-    while git_program._begun:
-        for process in git_program._begun.popitem()[1]:
-            git_program._stop(process)
-
-
-@pytest.mark.parametrize("line", list(_collect_lines()))
+@pytest.mark.parametrize("line", [*collect_lines(VALUES), *MORE])
 def test_every_command_answers_the_same_whatever_became_of_the_index(
     ask: Callable[[str, str | None], Answer], line: str
 ) -> None:

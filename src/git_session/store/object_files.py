@@ -17,14 +17,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from git_session.wire.git_object import BLOB, COMMIT, TREE
-
-if TYPE_CHECKING:
-    import pygit2
-
-    from git_session.store.cat_file import CatFile
 
 LARGEST: Final = 1 << 30
 """Bytes of an object; what claims to be more is not read."""
@@ -35,6 +30,12 @@ _KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 _HASH_SIZE: Final = 20
 _DEEPEST: Final = 5
 """How far git follows alternates of alternates."""
+
+
+class _Packs(Protocol):
+    """Reads what is in packs; what is missing or damaged is None, or raises what libgit2 does."""
+
+    def read(self, oid: str) -> tuple[int, bytes] | None: ...
 
 
 class ObjectFiles:
@@ -49,7 +50,7 @@ class ObjectFiles:
         self._folders = list(dict.fromkeys([*_follow_alternates(own), *borrowed]))
 
     @cached_property
-    def _packs(self) -> pygit2.Odb | CatFile:
+    def _packs(self) -> _Packs:
         if not all(map(_has_sound_indexes, self._folders)):
             from git_session.store.cat_file import CatFile
 
