@@ -113,6 +113,7 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("wait", "wait", session)
     check("reconcile", "reconcile")
     check("overlap", "overlap")
+    check("doctor", "doctor")
     check("tasks", "tasks")
     check("timeline", "timeline")
     check("export", "export")

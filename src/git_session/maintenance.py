@@ -27,12 +27,8 @@ _MARK: Final = "maintenance.started"
 
 def start_maintenance(log: SessionLog) -> bool:
     """Starts git's maintenance if it is due; tells whether it did. Takes no time, never fails."""
-    store = log.store
-    limit = store.read_number("gc.auto", default=GC_AUTO)
-    if limit <= 0 or not store.read_flag("maintenance.auto", default=True):
-        return False
     mark = log.common_dir / names.SESSION_DIR / _MARK
-    if not _has_too_many(log.common_dir, limit) or _is_recent(mark):
+    if not is_due(log) or _is_recent(mark):
         return False
     try:
         mark.touch()
@@ -41,6 +37,14 @@ def start_maintenance(log: SessionLog) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_due(log: SessionLog) -> bool:
+    """Tells whether there are more loose objects than the user's settings allow."""
+    limit = log.store.read_number("gc.auto", default=GC_AUTO)
+    if limit <= 0 or not log.store.read_flag("maintenance.auto", default=True):
+        return False
+    return _has_too_many(log.common_dir, limit)
 
 
 def _has_too_many(common_dir: Path, limit: int) -> bool:

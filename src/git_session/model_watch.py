@@ -64,6 +64,9 @@ class ReconcileReport(Model):
     unclear: list[Session] = Field(description="Live by the log; from here nobody can tell.")
     duplicates: list[Duplicated]
     worktrees: list[LeftWork]
+    recorded: list[str] = Field(
+        description="Sessions whose exit the log did not take at the time, and has now."
+    )
     is_applied: bool
     warnings: list[str]
 

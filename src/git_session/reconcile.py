@@ -30,7 +30,8 @@ def reconcile_log(log: SessionLog, *, is_applied: bool = False) -> Row:
     Ends that were seen and that the log did not take are recorded in any case. Gives the row of a
     ReconcileReport.
     """
-    warnings = list(record_spooled(log).warnings)
+    unspooled = record_spooled(log)
+    recorded, warnings = unspooled.recorded, list(unspooled.warnings)
     rows = log.session_rows(include_exited=True)
     live = [row for row in rows if row["state"] != "exit"]
     dead = [row for row in live if _verdict(row) == "dead"]
@@ -47,6 +48,7 @@ def reconcile_log(log: SessionLog, *, is_applied: bool = False) -> Row:
         "unclear": [row for row in live if _verdict(row) in ("quiet", "unknown")],
         "duplicates": _find_duplicates([row for row in live if _verdict(row) != "dead"]),
         "worktrees": _find_left_work(log, rows),
+        "recorded": recorded,
         "is_applied": is_applied,
         "warnings": warnings,
     }

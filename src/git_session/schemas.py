@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from git_session import (
     model,
+    model_doctor,
     model_hooks,
     model_live,
     model_run,
@@ -26,6 +27,7 @@ Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 
 _MODULES: Final = (
     model,
+    model_doctor,
     model_hooks,
     model_live,
     model_run,
@@ -194,6 +196,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "wait": model_watch.WaitReport,
     "reconcile": model_watch.ReconcileReport,
     "overlap": model_watch.OverlapReport,
+    "doctor": model_doctor.DoctorReport,
     "fsck": model.FsckReport,
     "actor-list": model_trust.ActorList,
     "actor-show": model_trust.ActorShown,

@@ -43,6 +43,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Trust": {
         "reconcile": "Compares the log with the processes and checkouts of this host.",
+        "doctor": "Looks whether all is well that sessions need, and says what mends it.",
         "fsck": "Checks every commit, chunk, event and session of the log.",
         "actor": "Shows and makes actors: who writes, and whose signatures count.",
     },

@@ -48,6 +48,8 @@ def reconcile_command(settings: Settings, is_applied: bool) -> None:
 
 
 def _describe(report: dict[str, Any]) -> Iterator[str]:
+    for session_id in report["recorded"]:
+        yield f"recorded   {session_id}: an exit that the log did not take at the time"
     for dead in report["dead"]:
         session = dead["session"]
         done = ""

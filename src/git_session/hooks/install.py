@@ -16,8 +16,10 @@ from git_session.hooks.lines import format_advice
 from git_session.hooks.shim import HOOKS
 from git_session.hooks.spots import ConfigHook, HookLine, LefthookJob, Spot, list_spots
 from git_session.hooks.survey import survey_hooks
+from git_session.store.hook_files import read_hook, remove_hook, write_text
 from git_session.store.hook_settings import HookSettings
 from git_session.store.objects import ObjectStore
+from git_session.wire import names
 
 _OURS: Final = ("installed", "pending", "gone", "disabled", "modified")
 _PROGRAM: Final = "git-session"
@@ -52,6 +54,7 @@ class Hooks:
                 errors.append(error)
                 continue
             rows.append(self._make_row(hook, spot, spot.look(), action))
+            self._note_wanted(hook, is_wanted=True)
         return rows, errors[0] if errors else None
 
     def uninstall(
@@ -70,9 +73,28 @@ class Hooks:
                     continue
                 if action != "none" and spot.path.parent != self.survey.own_folder:
                     rows.append(self._make_row(hook, spot, spot.look(), action))
+            self._note_wanted(hook, is_wanted=False)
         with suppress(OSError):
             self.survey.own_folder.rmdir()
         return rows, errors[0] if errors else None
+
+    def wanted(self) -> set[str]:
+        """Lists the hooks that were installed and not taken out since, whatever is there now."""
+        text = read_hook(self._wanted_path) or b""
+        return {hook for hook in HOOKS if hook.encode() in text.split()}
+
+    def _note_wanted(self, hook: str, *, is_wanted: bool) -> None:
+        before = self.wanted()
+        after = before | {hook} if is_wanted else before - {hook}
+        if after and after != before:
+            self._wanted_path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self._wanted_path, "".join(f"{name}\n" for name in sorted(after)).encode())
+        elif not after and before:
+            remove_hook(self._wanted_path)
+
+    @property
+    def _wanted_path(self) -> Path:
+        return self.survey.common_dir / names.SESSION_DIR / "hooks.wanted"
 
     def status(self, hooks: Sequence[str] = ()) -> list[Row]:
         """Tells how hooks stand; git itself is not made to run them."""

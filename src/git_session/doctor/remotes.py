@@ -1,0 +1,87 @@
+"""Asks the remotes whether they can be reached and are in step, and looks at lease locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from git_session.doctor.check import Check, fail, fine
+from git_session.errors import DamagedLogError, GitSessionError, NotFoundError, WireError
+from git_session.exchange import Remote
+from git_session.log import SessionLog
+from git_session.merging import leads_to
+from git_session.store.remote import Git
+from git_session.sync import choose_remotes, open_git
+from git_session.wire import names
+from git_session.wire.lock import is_expired, parse_lock
+
+TIMEOUT_S: Final = 10.0
+_SYNC: Final = "git session sync"
+
+
+def check_remotes(log: SessionLog) -> Iterator[Check]:
+    """Looks at every remote that a sync would use, and at the locks."""
+    git = open_git(log.store)
+    git.timeout_s = TIMEOUT_S
+    try:
+        remotes = choose_remotes(git, [])
+    except NotFoundError:
+        yield fine("remote", "there is none: nothing to keep in step with")
+        remotes = []
+    for remote in remotes:
+        yield _check_remote(log, git, remote)
+    yield from _check_locks(log)
+
+
+def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
+    name = f"remote {remote.name}"
+    try:
+        theirs = git.ls_remote(remote.name, [names.WAL_REF]).get(names.WAL_REF)
+    except GitSessionError as error:
+        return fail(name, error, f"{_SYNC} {remote.name} tells more")
+    mine = log.head()
+    if theirs == mine:
+        return fine(name, "reached, in step")
+    command = f"{_SYNC} {remote.name}"
+    if theirs is None:
+        return Check(name, "warning", "reached; it has no log yet", command)
+    if mine is None:
+        return Check(name, "warning", "reached; it has a log and this clone none", command)
+    if _is_known(log, mine, theirs):
+        return Check(name, "warning", "reached; it lacks what was recorded here", command)
+    return Check(name, "warning", "reached; it has what is not here", command)
+
+
+def _is_known(log: SessionLog, mine: str, theirs: str) -> bool:
+    try:
+        return leads_to(log.store, mine, theirs)
+    except DamagedLogError:
+        return False
+
+
+def _check_locks(log: SessionLog) -> Iterator[Check]:
+    """Names what makes grite's own sync fail: a lock here that is none of the remote's line."""
+    tracked = log.store.list_refs(names.TRACKING_PREFIX)
+    expired = 0
+    wedged = []
+    for ref, commit in log.store.list_refs(names.LOCK_PREFIX).items():
+        expired += _is_expired(log, commit)
+        ending = ref.removeprefix("refs")
+        for other, theirs in tracked.items():
+            if other.endswith(ending) and theirs != commit and not _is_known(log, commit, theirs):
+                wedged.append((ref, other))
+    for ref, other in wedged:
+        remote = other.removeprefix(names.TRACKING_PREFIX).partition("/")[0]
+        message = f"{ref} is not what {remote} goes on from: grite's own sync fails by it"
+        yield Check("locks", "failing", message, f"git update-ref -d {ref}, or grite lock release")
+    if not wedged:
+        more = f", {expired} expired" if expired else ""
+        yield fine("locks", f"none is in grite's way{more}")
+
+
+def _is_expired(log: SessionLog, commit: str) -> bool:
+    data = log.store.read_file_at(commit, "lock.json")
+    try:
+        return data is not None and is_expired(parse_lock(data), log.clock())
+    except WireError:
+        return False
