@@ -14,6 +14,7 @@ import pytest
 import git_session
 from git_session.cli import SECTIONS, group
 from git_session.cli.options import Settings
+from git_session.log import SessionLog
 from tests.conftest import Cli, git
 from tools.reference import COMMAND_TO_RUN, format_files, list_written
 
@@ -32,6 +33,14 @@ def _commands() -> dict[str, click.Command]:
 
 
 COMMANDS: Final = _commands()
+KNOWN_THINGS: Final = frozenset(
+    {
+        *("session", "sessions", "task", "tasks", "engine", "remote", "remotes"),
+        *("run_in", "worktree", "directory", "repositories", "output", "output_file"),
+    }
+)
+"""Names of parameters whose values a Tab can offer."""
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -80,6 +89,23 @@ def test_the_reference_and_the_man_pages_tell_of_every_command_as_it_is() -> Non
     written = {path: (ROOT / path).read_text(encoding="utf-8") for path in list_written(ROOT)}
     stale = [str(path) for path in sorted({*made, *written}) if made.get(path) != written.get(path)]
     assert not stale, f"type {COMMAND_TO_RUN} and commit what it writes: {', '.join(stale)}"
+
+
+def test_every_parameter_that_names_something_known_completes_it(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionLog.open(repo) as log:
+        log.start(log.add_task("Port the lexer").task.task_id, engine="codex")
+    git(repo, "remote", "add", "hub", "../hub.git")
+    monkeypatch.chdir(repo)
+    context = click.Context(group)
+    mute = {
+        f"{words}: {param.name}"
+        for words, command in COMMANDS.items()
+        for param in command.params
+        if param.name in KNOWN_THINGS and not param.shell_complete(context, "")
+    }
+    assert not mute, f"give it shell_complete=completes(KIND), of cli/options.py: {mute}"
 
 
 def test_the_overview_groups_the_commands_by_what_people_want(cli: Cli, tmp_path: Path) -> None:

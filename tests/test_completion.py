@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import click
 import pytest
 
 from git_session.cli import group
@@ -186,35 +185,6 @@ def test_what_a_candidate_is_about_holds_no_control_character_and_one_line(
 
 
 # -------------------------------------------------------------------------- of all the commands
-
-
-def _parameters() -> list[tuple[str, click.Parameter]]:
-    context = click.Context(group)
-    found: list[tuple[str, click.Parameter]] = []
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        inner = command.commands.values() if isinstance(command, click.Group) else [command]
-        found += [(f"{name}: {p.name}", p) for one in inner for p in one.params]
-    return found
-
-
-KINDS: Final = {
-    **dict.fromkeys(("session", "sessions", "task", "tasks"), "an id"),
-    **dict.fromkeys(("remote", "remotes"), "a remote"),
-    **dict.fromkeys(("engine", "engines"), "an engine"),
-    **dict.fromkeys(("run_in", "worktree", "directory", "file", "output", "path"), "a path"),
-}
-
-
-def test_every_parameter_that_names_something_known_completes_it(ids: dict[str, str]) -> None:
-    context = click.Context(group)
-    mute = [
-        where
-        for where, parameter in _parameters()
-        if parameter.name in KINDS and not parameter.shell_complete(context, "")
-    ]
-    assert not mute, f"give them shell_complete=completes(KIND), of cli/options.py: {mute}"
 
 
 def test_no_command_loads_what_reads_a_log_to_be_completed(repo: Path) -> None:

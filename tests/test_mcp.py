@@ -11,7 +11,7 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from git_session import model
+from git_session import model, model_watch
 from git_session.log import SessionLog
 from tests.conftest import Cli
 
@@ -116,6 +116,25 @@ def test_a_start_beside_somebody_else_is_warned_of(repo: Path, task: str) -> Non
     async def story(agent: Agent) -> None:
         started = await agent("start", task=task)
         assert started["warnings"] == [f"the task has a live session already: {other}"]
+
+    _play(_server(repo), story)
+
+
+def test_an_agent_waits_for_another_and_is_told_when_that_is_in_vain(repo: Path, task: str) -> None:
+    log = SessionLog.open(repo)
+    other = log.start(task).session.session_id
+
+    async def story(agent: Agent) -> None:
+        assert "still" in await agent.fail("wait", sessions=[other], timeout_s=0.1)
+
+        async def wait() -> None:
+            waited = model_watch.WaitReport.model_validate(await agent("wait", task=task))
+            assert [one.session.session_id for one in waited.sessions] == [other]
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            assert (await agent("list"))["total"] == 1  # a wait keeps nobody else waiting
+            log.exit(other)
 
     _play(_server(repo), story)
 

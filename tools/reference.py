@@ -48,6 +48,8 @@ SETTINGS: Final[Pairs] = (
         "Seconds that a push of yours waits for the log to go along; default: 10.",
     ),
     ("session.repo", "The repositories that `list --everywhere` shows besides the one here."),
+    ("session.task", "The task of agents that report themselves through their hooks."),
+    ("session.repo", "Further repositories, any number, that list --everywhere shows."),
     ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),
     (
         "session.trustedKeysBlob",
@@ -58,7 +60,11 @@ SETTINGS: Final[Pairs] = (
 
 VARIABLES: Final[Pairs] = (
     ("GIT_SESSION_ID", "The session that is meant where a command names none."),
-    ("GIT_SESSION_TASK", "The task, for a command that `git session run` started."),
+    (
+        "GIT_SESSION_TASK",
+        "The task of an agent that reports itself; run sets both for its command.",
+    ),
+    ("GIT_SESSION_TASK", "The task, for an agent that reports itself; run sets both variables."),
     (
         "GRITE_HOME",
         "The actor's directory, as for grite; without it the repository's actor writes.",

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_session.errors import (
     AmbiguousError,
@@ -38,6 +38,17 @@ class Beaten(NamedTuple):
     beat: Beat
     commit: str | None
     warnings: tuple[str, ...]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Gives the row of a BeatReport."""
+        keys = ("session_id", "task_id", "grite_issue_id", "ts", "recorded_ts", "activity")
+        return {
+            **{name: getattr(self.beat, name) for name in keys},
+            "attributes": dict(self.beat.attributes),
+            "commit": self.commit,
+            "warnings": list(self.warnings),
+        }
 
 
 def read_clock() -> int:

@@ -26,7 +26,10 @@ from git_session.beat import write_beat
 from git_session.errors import GitSessionError, UsageError
 from git_session.log import SessionLog
 from git_session.maintenance import start_maintenance
-from git_session.model import Model, Recorded, Role, SessionList, Status, TaskList
+from git_session.model import Recorded, Role, SessionList, Status, TaskList
+from git_session.model_live import BeatReport
+from git_session.model_watch import WaitReport
+from git_session.wait import Goal, Waiting
 from git_session.wire.words import SESSION_VARIABLE
 
 P = ParamSpec("P")
@@ -45,18 +48,6 @@ SessionRef = Annotated[
     Field(description="A session's id, a unique prefix, or TASK/SESSION; default: your own."),
 ]
 Note = Annotated[str | None, Field(description="A note that stands beside it in the log.")]
-
-
-class Beaten(Model):
-    """Holds a sign of life that was noted, and the commit if it went into the log as well."""
-
-    session_id: str
-    task_id: str
-    ts: int
-    activity: str | None
-    attributes: dict[str, int | str]
-    commit: str | None
-    warnings: list[str]
 
 
 class Reporter:
@@ -140,24 +131,16 @@ class Reporter:
             dict[str, int | str] | None,
             Field(description="What else to say, such as {'tokens': 1200}; keys [a-z][a-z0-9_]*."),
         ] = None,
-    ) -> Beaten:
+    ) -> BeatReport:
         """Notes that a session is alive; this costs next to nothing."""
-        held, commit, warnings = write_beat(
+        beaten = write_beat(
             self._path,
             self._require(session),
             activity=activity,
             attributes=attributes,
             environ=self._environ,
         )
-        return Beaten(
-            session_id=held.session_id,
-            task_id=held.task_id,
-            ts=held.ts,
-            activity=held.activity,
-            attributes=dict(held.attributes),
-            commit=commit,
-            warnings=list(warnings),
-        )
+        return BeatReport.model_validate(beaten.row)
 
     def exit(
         self,
@@ -173,6 +156,31 @@ class Reporter:
         with self._open() as log:
             row = log.exit_row(self._require(session), code=code, reason=reason, note=note)
             return self._recorded(log, row)
+
+    def wait(
+        self,
+        sessions: Annotated[
+            tuple[str, ...], Field(description="Ids or unique prefixes; none where task is given.")
+        ] = (),
+        task: Annotated[
+            str | None, Field(description="All sessions of this task, those to come included.")
+        ] = None,
+        state: Annotated[
+            Status, Field(description="The state to reach or to have passed.")
+        ] = "exit",
+        any_of_them: Annotated[bool, Field(description="One of them is enough.")] = False,
+        timeout_s: Annotated[
+            float, Field(description="Seconds to wait at most; then call it again.", gt=0, le=3600)
+        ] = 50.0,
+        sync: Annotated[bool, Field(description="Look at the remote now and then, too.")] = False,
+    ) -> WaitReport:
+        """Waits until other sessions have exited, or have come so far.
+
+        It fails when the time is up, and at once when they cannot get there any more.
+        """
+        with self._open() as log:
+            goal = Goal(sessions, task, state, any_of_them, timeout_s, sync)
+            return WaitReport.model_validate(Waiting(log, goal).run())
 
     def _open(self) -> SessionLog:
         return SessionLog.open(self._path, environ=self._environ)
@@ -208,6 +216,7 @@ def make_server(reporter: Reporter) -> MCPServer[Any]:
         ("advance", reporter.advance, writing),
         ("beat", reporter.beat, writing),
         ("exit", reporter.exit, writing),
+        ("wait", reporter.wait, asking),
     ]
     for name, work, hints in tools:
         about = inspect.getdoc(work)

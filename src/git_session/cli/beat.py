@@ -48,17 +48,4 @@ def beat_command(
     for warning in done.warnings:
         say_warning(warning)
     if settings.is_json:
-        held = done.beat
-        print_data(
-            {
-                "session_id": held.session_id,
-                "task_id": held.task_id,
-                "grite_issue_id": held.grite_issue_id,
-                "ts": held.ts,
-                "recorded_ts": held.recorded_ts,
-                "activity": held.activity,
-                "attributes": dict(held.attributes),
-                "commit": done.commit,
-                "warnings": list(done.warnings),
-            }
-        )
+        print_data(done.row)

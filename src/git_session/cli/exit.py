@@ -13,6 +13,7 @@ from git_session.cli.options import (
     Attributes,
     Settings,
     command,
+    completes,
     force_option,
     note_option,
     require_session,
@@ -39,7 +40,10 @@ from git_session.wire.block import I32_MAX, I32_MIN
     " code 0, else crash.",
 )
 @click.option(
-    "--output-file", metavar="FILE", help="Its output, which is recorded by its SHA-256 alone."
+    "--output-file",
+    metavar="FILE",
+    shell_complete=completes("file"),
+    help="Its output, which is recorded by its SHA-256 alone.",
 )
 @set_option
 @force_option

@@ -10,7 +10,7 @@ import click
 
 from git_session.cli.moments import at_option, find_range, moment_data, range_options
 from git_session.cli.opening import open_past, say_no_log, say_problems
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import format_data, print_data
 from git_session.cli.streams import say, write_out
 from git_session.cli.text import count, strip_controls
@@ -47,6 +47,7 @@ _FORMATS: Final = ("json", "jsonl", "csv", "html")
     "-o",
     "--output",
     metavar="FILE",
+    shell_complete=completes("file"),
     help="Write to FILE, whole or not at all, and not to stdout. - is stdout.",
 )
 def export_command(

@@ -76,6 +76,7 @@ from git_session.wire.words import ROLES, STATES
     "repositories",
     metavar="PATH",
     multiple=True,
+    shell_complete=completes("directory"),
     help="Of this repository; may be given again.",
 )
 @click.option(

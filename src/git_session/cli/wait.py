@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from git_session.cli.opening import open_queries, say_problems
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_line
 from git_session.cli.streams import say_warning
 from git_session.errors import UsageError
@@ -24,8 +24,19 @@ _WITHOUT_CODE: Final = 1
     "git session wait --task t-20261122-4f12 --timeout 2h --sync",
     "git session wait s-20261122-4f1b s-20261122-7c2e --any --for handoff",
 )
-@click.argument("sessions", metavar="[SESSION]...", nargs=-1, help="Ids or unique prefixes.")
-@click.option("--task", metavar="TASK", help="All sessions of this task, those to come included.")
+@click.argument(
+    "sessions",
+    metavar="[SESSION]...",
+    nargs=-1,
+    shell_complete=completes("session"),
+    help="Ids or unique prefixes.",
+)
+@click.option(
+    "--task",
+    metavar="TASK",
+    shell_complete=completes("task"),
+    help="All sessions of this task, those to come included.",
+)
 @click.option(
     "--for",
     "state",
