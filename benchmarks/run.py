@@ -18,7 +18,7 @@ from typing import Any, Final
 # The benchmarks are no installed package, nor are the tests: found from this file's place.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import indexed, reading, recording, syncing
+from benchmarks import indexed, reading, recording, reporting, syncing
 from benchmarks.measure import Bench, Result, Sample
 
 ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
@@ -36,6 +36,8 @@ ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
     "l": indexed.measure_news,
     "m": indexed.measure_large_read,
     "n": indexed.measure_completion,
+    "v": reporting.measure_agent_events,
+    "w": reporting.measure_wait,
 }
 _COLUMNS: Final = ("", "work", "ours", "peer", "ratio", "CPU", "budget", "verdict")
 _RUNS: Final = 15
