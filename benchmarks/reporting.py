@@ -53,7 +53,7 @@ def measure_wait(bench: Bench) -> list[Result]:
 
     def run() -> Sample:
         session = log.start(task).session.session_id
-        command = [sys.executable, bench.launcher, "wait", session]
+        command = [sys.executable, str(bench.launcher), "wait", session]
         with subprocess.Popen(
             command, cwd=store, env=bench.environment, stdout=subprocess.DEVNULL
         ) as process:
@@ -88,7 +88,7 @@ class _Event:
         """Times one event, from its start to its end."""
         self.number += 1
         text = json.dumps({"session_id": f"new-{self.number}", **self.document}).encode()
-        command = [sys.executable, self.bench.launcher, "hook", "run", "agent", "claude"]
+        command = [sys.executable, str(self.bench.launcher), "hook", "run", "agent", "claude"]
         return _time(
             lambda: subprocess.run(
                 command, cwd=self.store, env=self.bench.environment, input=text, check=True

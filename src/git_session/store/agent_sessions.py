@@ -5,19 +5,19 @@ They can be deleted: the agent's own id stands in the log as an attribute.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from git_session.store.config_file import replace_file
 from git_session.store.queue import wait_in_queue
 from git_session.wire import names
 
 _FOLDER: Final = "agents"
 _FAILURE: Final = "failure.json"
+_PLAIN: Final = re.compile(r"[a-z]{1,16}\.[A-Za-z0-9_-]{1,100}")
 _LARGEST: Final = 4096
 _PATIENCE_S: Final = 2.0
 
@@ -66,6 +66,10 @@ class AgentSessions:
 
     def write(self, agent: str, session: str, known: Known) -> None:
         """Remembers what an agent's session is recorded as. Raises ReadOnlyError."""
+        from git_session.store.config_file import (
+            replace_file,
+        )  # only for the few events that record
+
         path = self._path(agent, session)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, json.dumps(known._asdict()).encode())
@@ -96,6 +100,9 @@ class AgentSessions:
         (self._folder / _FAILURE).unlink(missing_ok=True)
 
     def _path(self, agent: str, session: str) -> Path:
-        # An agent's id can hold anything: a name made of its hash cannot.
+        if _PLAIN.fullmatch(f"{agent}.{session}"):
+            return self._folder / f"{agent}.{session}.json"
+        import hashlib  # some ms, for ids that no file can be called by
+
         digest = hashlib.sha256(f"{agent}\0{session}".encode(errors="surrogatepass")).hexdigest()
         return self._folder / f"{digest[:32]}.json"
