@@ -33,7 +33,7 @@ SESSION_COLUMNS: Final = re.findall(
 TRANSITION_COLUMNS: Final = re.findall(
     r"\w+",
     "time ts session_id task_id grite_issue_id from_state to_state is_late is_fork is_legal note "
-    "changes actor commit event_id",
+    "changes actor commit event_id parent",
 )
 
 

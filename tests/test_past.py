@@ -17,7 +17,7 @@ from git_session.fold.compare import compare_sessions, compare_tasks
 from git_session.log import SessionLog
 from git_session.model import Model, SessionList, SessionShown, TaskList, TaskShown
 from git_session.queries import LogQueries
-from git_session.store.moments import find_time
+from git_session.store.moments import Moments
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, WAL, Event, format_block, write_log
 from tests.stores import make_log as make_long_log
@@ -164,7 +164,7 @@ def test_looking_back_is_remembered_by_no_index(night: Path) -> None:
 )
 def test_a_time_counted_from_now_is_what_git_takes_it_for(repo: Path, words: str, ago: int) -> None:
     before = int(time.time())
-    assert before <= find_time(repo / ".git", words) + ago <= int(time.time())
+    assert before <= Moments(repo / ".git").find_time(words) + ago <= int(time.time())
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_time_counted_from_now_is_what_git_takes_it_for(repo: Path, words: str
     ],
 )
 def test_a_time_of_the_calendar_is_what_git_takes_it_for(repo: Path, words: str, iso: str) -> None:
-    assert find_time(repo / ".git", words) == datetime.fromisoformat(iso).timestamp()
+    assert Moments(repo / ".git").find_time(words) == datetime.fromisoformat(iso).timestamp()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ SESSION_COLUMNS: Final = (
 )
 TRANSITION_COLUMNS: Final = (
     *("time", "ts", "session_id", "task_id", "grite_issue_id", "from_state", "to_state"),
-    *("is_late", "is_fork", "is_legal", "note", "changes", "actor", "commit", "event_id"),
+    *("is_late", "is_fork", "is_legal", "note", "changes", "actor", "commit", "event_id", "parent"),
 )
 _FORMULAS: Final = ("=", "+", "-", "@")
 

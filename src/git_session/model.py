@@ -86,6 +86,7 @@ class Transition(Model):
     grite_issue_id: Hex16
     commit: CommitId
     event_id: Hex32
+    parent: Hex32 | None = Field(description="The event that it names as the one before it.")
     ts: int
     actor: Hex16
     from_state: Status | None

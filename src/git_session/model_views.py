@@ -161,6 +161,7 @@ class ExportedTransition(Model):
     actor: Hex16
     commit: CommitId
     event_id: Hex32
+    parent: Hex32 | None = Field(description="The event that it names as the one before it.")
 
 
 class Exported(AsOf):

@@ -14,7 +14,7 @@ from typing import Final
 from git_session.errors import UsageError, WireError
 from git_session.fold.replay import Replay
 from git_session.reader import LogReader
-from git_session.store.moments import find_commit, find_time
+from git_session.store.moments import Moments
 from git_session.store.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.commit import parse_meta
@@ -37,13 +37,14 @@ def find_moment(store: ObjectStore, words: str) -> Moment:
     Else a commit or ref as git takes it, else a time as git takes it, to the end of its second,
     or 13 digits: ms since the epoch. Raises UsageError.
     """
-    commit = _find_tracked(store, words) or find_commit(store.git_dir, words)
+    moments = Moments(store.git_dir)
+    commit = _find_tracked(store, words) or moments.find_commit(words)
     if commit is not None:
         _require_log_commit(store, commit, words)
         return Moment(words, store.commit_time(commit) * 1000 + 999, commit)
     if _MS.fullmatch(words):
         return Moment(words, int(words))
-    return Moment(words, find_time(store.git_dir, words) * 1000 + 999)
+    return Moment(words, moments.find_time(words) * 1000 + 999)
 
 
 class PastReader(LogReader):

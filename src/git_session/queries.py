@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -184,10 +184,11 @@ class LogQueries:
 
         One session's come in the order of its chain, whatever clocks said.
         """
-        replay = self.reader.require() if ref or task else self.replay()
+        lives = self.find_lives(ref, task)
+        replay = self.replay()
         rows = [
             transition_row(replay, folded.issue, life, step)
-            for folded, life in self._find_lives(replay, ref, task)
+            for folded, life in lives
             for step in life.steps
         ]
         if ref is None:
@@ -239,13 +240,12 @@ class LogQueries:
         path = self.top / names.LOGS_DIR / f"{session_id}.log"
         return path if path.is_file() else None
 
-    def _find_lives(self, replay: Replay, ref: str | None, task: str | None) -> Iterator[Found]:
+    def find_lives(self, ref: str | None = None, task: str | None = None) -> list[Found]:
+        """Finds the lives of one session, of one task's, or of all, as they were folded."""
         if ref is not None:
-            yield find_session(replay, ref)
-            return
-        for folded in [find_task(replay, task)] if task is not None else replay.issues():
-            for life in folded.sessions.lives.values():
-                yield folded, life
+            return [self.find_session(ref)]
+        issues = [find_task(self.reader.require(), task)] if task else self.replay().issues()
+        return [(folded, life) for folded in issues for life in folded.sessions.lives.values()]
 
 
 def require_words(given: Collection[str], known: tuple[str, ...], word: str) -> None:

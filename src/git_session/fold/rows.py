@@ -104,6 +104,7 @@ def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
         "grite_issue_id": issue.hex,
         "commit": replay.origin[step.event.event_id],
         "event_id": step.event.event_id.hex(),
+        "parent": step.event.parent.hex() if step.event.parent else None,
         "ts": step.event.ts,
         "actor": step.event.actor.hex(),
         "from_state": step.before.state if step.before else None,

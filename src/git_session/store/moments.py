@@ -11,14 +11,12 @@ import os
 import re
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
-from git_session.errors import EnvironmentFaultError, UsageError
-from git_session.store.child import run_program
+from git_session.errors import UsageError
 from git_session.store.git import git_environment
+from git_session.store.git_settings import GitSettings
 
-_TIMEOUT_S: Final = 30.0
 _NOW: Final = "now"
 _LAST_YEAR: Final = 2099
 """git reads a later year as something else."""
@@ -43,29 +41,37 @@ _OTHER_WORDS: Final = re.compile(
 )
 
 
-def find_commit(git_dir: Path, words: str) -> str | None:
-    """Finds the commit (40 hex digits) that git takes `words` for; None when it is none."""
-    args = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{words}^{{commit}}"]
-    return _ask_git(git_dir, *args) if words and "\0" not in words else None
+class Moments(GitSettings):
+    """Asks git what words mean in one repository."""
 
+    def find_commit(self, words: str) -> str | None:
+        """Finds the commit (40 hex digits) that git takes `words` for; None when it is none."""
+        if not words or "\0" in words:
+            return None
+        args = ["--verify", "--quiet", "--end-of-options", f"{words}^{{commit}}"]
+        return self._parse(*args)
 
-def find_time(git_dir: Path, words: str) -> int:
-    """Finds the time (s since the epoch) that git takes `words` for.
+    def find_time(self, words: str) -> int:
+        """Finds the time (s since the epoch) that git takes `words` for.
 
-    Raises UsageError for what git would take for the present without understanding it.
-    """
-    text = words.strip().lower()
-    if text == _NOW:
-        return int(time.time())
-    _require_known(words, text)
-    before = int(time.time())
-    answer = _ask_git(git_dir, "rev-parse", f"--since={words.strip()}")
-    prefix, _, number = (answer or "").partition("=")
-    if prefix != "--max-age" or not number.isdecimal():
-        raise _not_a_time(words)
-    if before <= int(number) <= int(time.time()):
-        raise _not_a_time(words)
-    return int(number)
+        Raises UsageError for what git would take for the present without understanding it.
+        """
+        text = words.strip().lower()
+        if text == _NOW:
+            return int(time.time())
+        _require_known(words, text)
+        before = int(time.time())
+        answer = self._parse(f"--since={words.strip()}")
+        prefix, _, number = (answer or "").partition("=")
+        if prefix != "--max-age" or not number.isdecimal():
+            raise _not_a_time(words)
+        if before <= int(number) <= int(time.time()):
+            raise _not_a_time(words)
+        return int(number)
+
+    def _parse(self, *args: str) -> str | None:
+        ended = self._run(["rev-parse", *args], git_environment())
+        return os.fsdecode(ended.stdout).strip() if ended.code == 0 else None
 
 
 def _require_known(words: str, text: str) -> None:
@@ -92,19 +98,3 @@ def _not_a_time(words: str, why: str | None = None) -> UsageError:
         f"{words!r} is neither a commit or ref nor a time" + (f": {why}" if why else ""),
         "a time is written as for git log --since: 'yesterday', '2 hours ago', '2026-11-22 03:00'",
     )
-
-
-def _ask_git(git_dir: Path, *args: str) -> str | None:
-    """Gives what git answers; None when it refuses. Raises EnvironmentFaultError without git."""
-    try:
-        ended = run_program(
-            ["git", f"--git-dir={git_dir}", *args],
-            cwd=git_dir,
-            env=git_environment(),
-            timeout_s=_TIMEOUT_S,
-        )
-    except OSError as error:
-        raise EnvironmentFaultError(
-            f"cannot run git: {error.strerror}", "git must be installed and on PATH"
-        ) from error
-    return os.fsdecode(ended.stdout).strip() if ended.code == 0 else None
