@@ -18,7 +18,7 @@ from typing import Any, Final
 # The benchmarks are no installed package, nor are the tests: found from this file's place.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import indexed, reading, recording, reporting, syncing
+from benchmarks import hooking, indexed, reading, recording, reporting, syncing
 from benchmarks.measure import Bench, Result, Sample
 
 ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
@@ -38,6 +38,9 @@ ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
     "n": indexed.measure_completion,
     "v": reporting.measure_agent_events,
     "w": reporting.measure_wait,
+    "o": hooking.measure_commit,
+    "p": hooking.measure_shims,
+    "q": hooking.measure_push,
 }
 _COLUMNS: Final = ("", "work", "ours", "peer", "ratio", "CPU", "budget", "verdict")
 _RUNS: Final = 15

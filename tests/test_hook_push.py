@@ -79,6 +79,16 @@ def test_nothing_is_started_when_there_is_nothing_to_send(
     assert words[:5] == ["hook", "run", "--called-back", "pre-push", "origin"]
 
 
+def test_a_bare_repository_takes_its_log_along_as_well(bare: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(other))
+    git(bare, "remote", "add", "origin", str(other))
+    SessionLog.open(bare).add_task("Fix it")
+    install(bare)
+    assert push(bare, "origin", "refs/grite/wal:refs/heads/copy").stderr == ""
+    assert head(other) == head(bare) != ""
+
+
 def test_a_push_without_a_log_starts_nothing(
     repo: Path, bare: Path, tmp_path: Path, recorder: list[str]
 ) -> None:
@@ -102,6 +112,16 @@ def test_only_remotes_to_sync_with_or_that_hold_a_log_get_it(clone: Path, tmp_pa
     SessionLog.open(clone).add_task("Test it")
     push(clone, "backup", "main:refs/heads/three")
     assert head(tmp_path / "backup.git") == head(clone)
+
+
+def test_a_remote_with_two_addresses_gets_the_log_at_both(
+    clone: Path, bare: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "second.git")
+    for path in (bare, tmp_path / "second.git"):
+        git(clone, "remote", "set-url", "--add", "--push", "origin", str(path))
+    assert push(clone, "origin", "main").stderr == ""
+    assert head(bare) == head(tmp_path / "second.git") == head(clone)
 
 
 def test_a_remote_that_is_named_by_its_address_alone_can_be_chosen(clone: Path, bare: Path) -> None:

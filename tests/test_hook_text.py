@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.hooks import lines
+from git_session.hooks import lines, shim
 from git_session.hooks.message import choose_comments, choose_unused, may_carry_trailer
 from git_session.hooks.shim import (
     HOOKS,
@@ -49,6 +49,17 @@ def test_a_hook_of_ours_that_somebody_changed_is_told_from_an_unchanged_one(hook
         assert not is_unchanged(changed, hook)
     other = next(name for name in HOOKS if name != hook)
     assert not is_unchanged(data, other)
+
+
+def test_a_hook_that_another_version_made_is_known_as_unchanged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = encode_shim("pre-push", ["/usr/bin/git-session"])
+    monkeypatch.setattr(shim, "_FORM", 2)
+    new = encode_shim("pre-push", ["/usr/bin/git-session"])
+    assert new != old
+    assert is_unchanged(old, "pre-push")
+    assert is_unchanged(new, "pre-push")
 
 
 @given(st.binary())

@@ -20,6 +20,7 @@ from git_session import SessionLog
 from git_session.errors import ConflictError, ReadOnlyError
 from git_session.hooks.install import Hooks, find_program
 from git_session.hooks.shim import HOOKS, KEPT_ENDING
+from git_session.store.beats import Beats
 from git_session.store.objects import ObjectStore
 from tests.beat_files import SESSION, TS, write_beat
 from tests.conftest import Cli, Ran, git, run
@@ -197,6 +198,25 @@ def test_the_environment_names_the_session_before_any_beat_does(repo: Path) -> N
     commit(repo, "-m", "Work", env={"GIT_SESSION_ID": "t-20261122-4f12/s-20261122-0001"})
     assert trailers(repo) == ["s-20261122-0001"]
     assert left.exists()
+
+
+def test_a_session_that_was_started_is_named_in_the_checkout_it_works_in(
+    repo: Path, worktree: Path, cli: Cli
+) -> None:
+    """What the program writes of a session is what the hooks' shell reads."""
+    install(repo)
+    task = cli(repo, "task", "add", "Fix it").stdout.strip()
+    started = ("start", task, "--worktree", str(worktree), "--pid", str(os.getpid()))
+    session = cli(repo, *started).stdout.strip()
+    assert commit(worktree, "-m", "Work").stderr == ""
+    assert commit(repo, "-m", "Nobody's").stderr == ""
+    assert trailers(worktree) == [session]
+    assert trailers(repo) == []
+    (beat,) = Beats(repo / ".git").read_all()
+    assert beat.commit == git(worktree, "rev-parse", "HEAD")
+    cli(repo, "exit", session)
+    assert commit(worktree, "-m", "After").stderr == ""
+    assert trailers(worktree) == []
 
 
 def test_a_session_that_merely_stands_in_the_log_is_not_named(repo: Path) -> None:

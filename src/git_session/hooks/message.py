@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SCISSORS: Final = re.compile(rb"^[^\n]{1,8} -{24} >8 -{24}$", re.MULTILINE)
-_REVERT: Final = re.compile(
-    rb'\s*(?:Revert|Reapply) "[^\n]*\n\s*This reverts commit [0-9a-f]{7,64}\b',
-)
+# Compiled where they are met: a commit waits for what happens at every start.
+_SCISSORS: Final = rb"(?m)^[^\n]{1,8} -{24} >8 -{24}$"
+_REVERT: Final = rb'\s*(?:Revert|Reapply) "[^\n]*\n\s*This reverts commit [0-9a-f]{7,64}\b'
 _AUTOMATIC: Final = tuple(bytes([code]) for code in b"#;@!$%^&|:")
 """What `core.commentChar = auto` takes one of."""
 
@@ -27,9 +26,11 @@ def may_carry_trailer(message: bytes, source: str, comments: tuple[bytes, ...]) 
     comment may begin with. An empty message must stay empty and a template untouched, as that
     is how a person calls a commit off. What a revert undoes may be somebody else's.
     """
-    if source == "template" or _REVERT.match(message):
+    if source == "template":
         return False
-    kept = _SCISSORS.split(message, maxsplit=1)[0]
+    if b"This reverts commit" in message and re.match(_REVERT, message):
+        return False
+    kept = re.split(_SCISSORS, message, maxsplit=1)[0] if b" >8 " in message else message
     return any(not line.startswith(comments) for line in kept.split(b"\n") if line.strip())
 
 

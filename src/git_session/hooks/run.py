@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from git_session.errors import EnvironmentFaultError, GitSessionError, UsageError
-from git_session.hooks.shim import HOOKS, format_shim
-from git_session.wire import names
-from git_session.wire.trailers import TRAILER
+from git_session.wire.words import TRAILER
 
 
 def run_whole(
@@ -24,6 +22,7 @@ def run_whole(
     Becomes the shell that plays the same text as the installed hook, and does not come back.
     Raises UsageError for a hook that is not ours, EnvironmentFaultError.
     """
+    from git_session.hooks.shim import HOOKS, format_shim
     from git_session.store.handover import become_program
 
     if hook not in HOOKS:
@@ -59,7 +58,7 @@ def _add_trailer(session: str, path: str, source: str, environ: Mapping[str, str
     from git_session.hooks import message
     from git_session.store.handover import become_program
 
-    if not names.is_safe_id(session):
+    if not _is_id(session):
         raise UsageError(f"{session!a} cannot be a session's id: this commit does not name it")
     text = _read_bytes(path)
     # git sets this where it opens no editor, and then adds no lines of comment either.
@@ -77,9 +76,17 @@ def _add_trailer(session: str, path: str, source: str, environ: Mapping[str, str
     become_program(command, environ)
 
 
+def _is_id(session: str) -> bool:
+    if session.isascii() and session.replace("-", "").isalnum() and not session.startswith("-"):
+        return True
+    from git_session.wire import names  # ms, for ids of an unusual form
+
+    return names.is_safe_id(session)
+
+
 def _read_comment_char() -> bytes | None:
     """Reads what the last of core.commentChar and core.commentString says; None when unset."""
-    from git_session.store.git_settings import read_setting_here
+    from git_session.store.here import read_setting_here
 
     return read_setting_here(r"^core\.comment(char|string)$")
 

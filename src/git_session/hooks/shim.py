@@ -1,11 +1,13 @@
 """The text of the installed hooks: plain shell that leaves at once when there is nothing to do.
 
 Everything here is pure but for reading the parts, which lie beside this module. A hook is ours
-when its second line says so; it is unchanged when it is, to the byte, what is made here.
+when its second line says so, and unchanged when the sum that stands there is that of its bytes:
+so one that an older version made is known as well.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Sequence
@@ -24,7 +26,10 @@ _PARTS: Final = {
     "pre-push": ("head", "chain-stdin", "pre-push"),
 }
 _FOLDER: Final = Path(__file__).parent / "shims"
-_MARK: Final = re.compile(rb"#!/bin/sh\n# git-session's hook ([a-z-]+), form [0-9]+; ")
+_NO_SUM: Final = "0" * 16
+_MARK: Final = re.compile(
+    rb"#!/bin/sh\n# git-session's hook ([a-z-]+), form [0-9]+, sum ([0-9a-f]{16}); "
+)
 _PROGRAM_LINE: Final = re.compile(r'^program\(\) \{ (.+) "\$@"; \}$', re.MULTILINE)
 
 
@@ -35,10 +40,12 @@ def format_shim(hook: str, program: Sequence[str]) -> str:
         "@HOOK@": hook,
         "@KEPT@": KEPT_ENDING,
         "@FORM@": str(_FORM),
+        "@SUM@": _NO_SUM,
         "@PROGRAM@": shlex.join(program),
         "@PATH@": shlex.quote(program[0]),
     }
-    return re.sub("|".join(words), lambda found: words[found[0]], text)
+    filled = re.sub("|".join(words), lambda found: words[found[0]], text)
+    return filled.replace(_NO_SUM, _compute_sum(filled.encode(errors="surrogateescape")), 1)
 
 
 def is_shim(data: bytes) -> bool:
@@ -56,14 +63,21 @@ def parse_program(data: bytes) -> list[str]:
 
 
 def is_unchanged(data: bytes, hook: str) -> bool:
-    """Tells whether a file's content is what is made for a hook, whichever program it calls."""
-    program = parse_program(data)
-    return bool(program) and encode_shim(hook, program) == data
+    """Tells whether a file's content is what this or another version made for a hook."""
+    found = _MARK.match(data)
+    if found is None or found[1].decode() != hook or not parse_program(data):
+        return False
+    bare = data[: found.start(2)] + _NO_SUM.encode() + data[found.end(2) :]
+    return _compute_sum(bare) == found[2].decode()
 
 
 def encode_shim(hook: str, program: Sequence[str]) -> bytes:
     """Forms the bytes of one hook."""
     return format_shim(hook, program).encode(errors="surrogateescape")
+
+
+def _compute_sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[: len(_NO_SUM)]
 
 
 @cache

@@ -180,17 +180,6 @@ class GitSettings:
         return ended
 
 
-def read_setting_here(pattern: str) -> bytes | None:
-    """Reads the last value of the keys that match `pattern`, in the repository git itself finds.
-
-    As a hook needs it: what git told in the environment counts. None when nothing is set.
-    """
-    command = ["git", "config", "--null", "--get-regexp", pattern]
-    ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=DEFAULT_TIMEOUT_S)
-    *_, last = (b"", *ended.stdout.split(b"\0")[:-1])
-    return last.partition(b"\n")[2] or None
-
-
 def read_paths_here(key: str) -> list[str]:
     """Reads all values of a key that is for paths, wherever git is asked, a repository or not.
 

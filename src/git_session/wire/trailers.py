@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-TRAILER: Final = "Agent-Session"
-"""The key that we write."""
+from git_session.wire.words import TRAILER
 
 KEYS: Final = (
     TRAILER,

@@ -18,8 +18,13 @@ TASK_VARIABLE = "GIT_SESSION_TASK"
 """The environment variable that tells it on which task."""
 
 ATTRIBUTE_PREFIX = "attr_"
-COMMIT_ATTRIBUTE = "commit"
 """What the keys of attributes begin with in a block, so that none can pass for a field."""
+
+COMMIT_ATTRIBUTE = "commit"
+"""The attribute that tells the last commit made in a session."""
+
+TRAILER = "Agent-Session"
+"""The key of the line by which a commit names its session."""
 
 ACTIVITIES = ("working", "waiting", "idle")
 """What an agent says of itself; not brat's words, and never in the log."""
