@@ -124,7 +124,7 @@ class Budget:
 class Result:
     """Holds one line of the table; without `peer` the note says why, if there should be one.
 
-    `unit` is `B` where sizes in bytes stand for seconds.
+    `unit` is `B` where sizes in bytes stand for seconds, and a word where a number of things does.
     """
 
     work: str

@@ -18,7 +18,7 @@ from typing import Any, Final
 # The benchmarks are no installed package, nor are the tests: found from this file's place.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import hooking, indexed, reading, recording, reporting, syncing
+from benchmarks import hooking, indexed, living, reading, recording, reporting, syncing
 from benchmarks.measure import Bench, Result, Sample
 
 ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
@@ -41,6 +41,8 @@ ROWS: Final[Mapping[str, Callable[[Bench], list[Result]]]] = {
     "o": hooking.measure_commit,
     "p": hooking.measure_shims,
     "q": hooking.measure_push,
+    "r": living.measure_beat,
+    "s": living.measure_day,
 }
 _COLUMNS: Final = ("", "work", "ours", "peer", "ratio", "CPU", "budget", "verdict")
 _RUNS: Final = 15
@@ -124,7 +126,7 @@ def _format_cells(letter: str, result: Result) -> tuple[str, ...]:
     return (
         letter,
         f"{result.work} (n = {result.runs})",
-        _format_size(result.ours) if result.unit == "B" else _format_sample(result.ours),
+        _FORMS.get(result.unit, _format_count)(result.ours),
         peer,
         _format_ratio(_ratio(result)),
         _format_ratio(_cpu_ratio(result)),
@@ -148,6 +150,10 @@ def _format_size(sample: Sample) -> str:
     return f"{sample.seconds / 1_000_000:.1f} MB"
 
 
+def _format_count(sample: Sample) -> str:
+    return f"{sample.seconds:,.0f}"
+
+
 def _format_seconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
@@ -162,6 +168,9 @@ def _format_table(rows: Sequence[Sequence[str]]) -> list[str]:
         for row in table
     ]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+_FORMS: Final[Mapping[str, Callable[[Sample], str]]] = {"s": _format_sample, "B": _format_size}
 
 
 if __name__ == "__main__":

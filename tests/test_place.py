@@ -14,7 +14,8 @@ import pytest
 
 from git_session.errors import GitSessionError
 from git_session.store.objects import ObjectStore
-from git_session.store.place import UnclearError, find_place, read_ref_file, read_ref_files
+from git_session.store.place import UnclearError, find_place
+from git_session.store.ref_files import read_ref_file, read_ref_files
 from git_session.wire import names
 from tests.conftest import git, run
 

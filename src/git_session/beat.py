@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from git_session.errors import (
     AmbiguousError,
@@ -20,7 +19,7 @@ from git_session.errors import (
     UsageError,
 )
 from git_session.store.beats import Beat, Beats, note_work
-from git_session.store.place import find_place
+from git_session.store.place import find_directories
 from git_session.store.processes import read_here, read_process
 from git_session.wire import names
 from git_session.wire.words import ACTIVITIES, SESSION_VARIABLE
@@ -32,12 +31,15 @@ if TYPE_CHECKING:
 _LISTED: Final = 10
 
 
-class Beaten(NamedTuple):
+class Beaten:
     """Holds a beat as it now is on disk, and the commit if it was put into the log as well."""
 
-    beat: Beat
-    commit: str | None
-    warnings: tuple[str, ...]
+    __slots__ = ("beat", "commit", "warnings")
+
+    def __init__(self, held: Beat, commit: str | None, *warnings: str) -> None:
+        self.beat = held
+        self.commit = commit
+        self.warnings = warnings
 
     @property
     def row(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def read_clock() -> int:
 
 
 def write_beat(
-    path: Path,
+    path: str | os.PathLike[str],
     session: str | None = None,
     *,
     activity: str | None = None,
@@ -75,7 +77,7 @@ def write_beat(
     presumed is alive again in the log. Raises TransitionError for one that has exited,
     NotFoundError, AmbiguousError and UsageError; what only the log did not take is a warning.
     """
-    changes = _Changes(activity, dict(attributes or {}), pid, is_work)
+    changes = _Changes(activity, attributes or {}, pid, is_work=is_work)
     changes.require_sense()
     common_dir, worktree = _find(path, environ)
     beats = Beats(common_dir)
@@ -90,7 +92,7 @@ def write_beat(
         assert held is not None
     if commit is None and is_due(held, clock()):
         return _record(_open_log(path, clock, environ), beats, held)
-    return Beaten(held, commit, ())
+    return Beaten(held, commit)
 
 
 def is_due(held: Beat, now: int) -> bool:
@@ -101,13 +103,23 @@ def is_due(held: Beat, now: int) -> bool:
     return held.interval_ms is None or abs(now - held.recorded_ts) >= held.interval_ms
 
 
-class _Changes(NamedTuple):
+class _Changes:
     """Holds what a beat says besides that it is one."""
 
-    activity: str | None
-    attributes: dict[str, Extra]
-    pid: int | None
-    is_work: bool
+    __slots__ = ("activity", "attributes", "is_work", "pid")
+
+    def __init__(
+        self,
+        activity: str | None,
+        attributes: Mapping[str, Extra],
+        pid: int | None,
+        *,
+        is_work: bool,
+    ) -> None:
+        self.activity = activity
+        self.attributes = attributes
+        self.pid = pid
+        self.is_work = is_work
 
     def require_sense(self) -> None:
         """Raises UsageError for a word or a name that cannot be."""
@@ -135,18 +147,21 @@ class _Changes(NamedTuple):
         return held._replace(evidence=here) if is_over or known.pid is None else held
 
 
-def _find(path: Path, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
+def _find(path: str | os.PathLike[str], environ: Mapping[str, str]) -> tuple[str, str | None]:
     """Finds the common git directory and the checkout. Raises NotARepositoryError."""
-    place = find_place(path, environ)
-    if place is not None:
-        return place.common_dir, place.worktree
+    found = find_directories(path, environ)
+    if found is not None:
+        return found[1:]
+    from pathlib import Path
+
     from git_session.store.objects import ObjectStore
 
-    store = ObjectStore.open(path)
-    return store.common_dir, store.worktree
+    store = ObjectStore.open(Path(path))
+    worktree = None if store.worktree is None else os.fspath(store.worktree)
+    return os.fspath(store.common_dir), worktree
 
 
-def _choose(beats: Beats, named: str | None, worktree: Path | None) -> tuple[str, str] | None:
+def _choose(beats: Beats, named: str | None, worktree: str | None) -> tuple[str, str] | None:
     """Chooses a beat file; None when only the log can know the session that was named.
 
     Raises UsageError when none is named and none lives here, AmbiguousError when several do.
@@ -163,7 +178,7 @@ def _choose(beats: Beats, named: str | None, worktree: Path | None) -> tuple[str
     return found[0] if len(found) == 1 else None
 
 
-def _choose_by_worktree(beats: Beats, worktree: Path | None) -> tuple[str, str]:
+def _choose_by_worktree(beats: Beats, worktree: str | None) -> tuple[str, str]:
     hint = f"name one, or set ${SESSION_VARIABLE}: git session list shows them"
     top = None if worktree is None else os.path.realpath(worktree)
     found = [held for held in beats.read_all() if top is not None and held.worktree == top]
@@ -186,10 +201,12 @@ def _renew(beats: Beats, ref: tuple[str, str], changes: _Changes, now: int) -> B
         return held
 
 
-def _open_log(path: Path, clock: Callable[[], int], environ: Mapping[str, str]) -> SessionLog:
+def _open_log(
+    path: str | os.PathLike[str], clock: Callable[[], int], environ: Mapping[str, str]
+) -> SessionLog:
     from git_session.log import SessionLog
 
-    return SessionLog.open(path, clock=clock, environ=environ)
+    return SessionLog.open(os.fspath(path), clock=clock, environ=environ)
 
 
 def _adopt(log: SessionLog, named: str) -> tuple[tuple[str, str], str | None]:
@@ -212,7 +229,7 @@ def _record(log: SessionLog, beats: Beats, held: Beat) -> Beaten:
     current = held._replace(interval_ms=log.keeper.read_interval())
     if not is_due(current, now):
         beats.write(current)
-        return Beaten(current, None, ())
+        return Beaten(current, None)
     try:
         row = log.beat_row(f"{held.grite_issue_id}/{held.session_id}")
     except TransitionError:
@@ -220,5 +237,5 @@ def _record(log: SessionLog, beats: Beats, held: Beat) -> Beaten:
         beats.remove(held.grite_issue_id, held.session_id)
         raise
     except (ConflictError, EnvironmentFaultError) as error:
-        return Beaten(held, None, (f"the beat is not in the log yet: {error.message}",))
-    return Beaten(beats.read(held.grite_issue_id, held.session_id) or held, row["commit"], ())
+        return Beaten(held, None, f"the beat is not in the log yet: {error.message}")
+    return Beaten(beats.read(held.grite_issue_id, held.session_id) or held, row["commit"])

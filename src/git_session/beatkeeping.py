@@ -20,7 +20,6 @@ from git_session.wire.block import Extra, SessionState
 from git_session.wire.duration import parse_duration
 from git_session.wire.evidence import (
     Evidence,
-    attributes_of,
     format_attributes,
     format_evidence,
     parse_evidence,
@@ -29,6 +28,8 @@ from git_session.wire.words import COMMIT_ATTRIBUTE, PRESUMED_REASONS
 
 INTERVAL_KEY: Final = "session.beatInterval"
 DEFAULT_INTERVAL: Final = "15m"
+_FRESH_MS: Final = 5000
+"""A file that is no older tells nobody less than a new one would."""
 
 
 class BeatKeeper:
@@ -43,7 +44,7 @@ class BeatKeeper:
         self._top = top
         self._clock = clock
 
-    def begin(self, issue_id: str, task_id: str, state: SessionState) -> None:
+    def begin(self, issue_id: str, task_id: str, state: SessionState) -> Beat:
         """Makes the file of a session that lives on this host.
 
         Evidence of a process on this host, in this boot, is kept; any other is let go. Raises
@@ -63,33 +64,28 @@ class BeatKeeper:
             interval_ms=self._read_interval_leniently(),
         )
         self.beats.write(beat)
+        return beat
 
-    def try_begin(self, issue_id: str, task_id: str, state: SessionState) -> list[str]:
+    def try_begin(
+        self, issue_id: str, task_id: str, state: SessionState
+    ) -> tuple[Beat | None, list[str]]:
         """Makes the file of a session that lives on this host, if it can; gives warnings."""
         return _try(lambda: self.begin(issue_id, task_id, state))
 
-    def read_news(self, issue_id: str, session_id: str) -> tuple[int | None, dict[str, Extra]]:
-        """Reads what a block should take up: the last sign of life, and attributes as keys.
-
-        The last commit that a hook saw is one of them, so that it is known when the file is gone.
-        """
-        beat = self.beats.read(issue_id, session_id)
-        if beat is None:
-            return None, {}
-        commit = {COMMIT_ATTRIBUTE: beat.commit} if beat.commit else {}
-        return beat.ts, format_attributes({**commit, **beat.attributes})
-
     def follow(
-        self, issue_id: str, state: SessionState, taken: Mapping[str, Extra], *, is_work: bool
-    ) -> list[str]:
-        """Brings a session's file, if there is one, up to the block just recorded; gives warnings.
+        self, held: Beat | None, state: SessionState, *, is_work: bool
+    ) -> tuple[Beat | None, list[str]]:
+        """Brings a session's file up to the block just recorded, which took up what `held` told.
 
-        Attributes that were `taken` up are let go; those set since stay for the next block.
+        Gives the beat as it is then, and warnings. Attributes that were taken up are let go; those
+        set since stay for the next block.
         """
+        if held is None:
+            return None, []
         if state.is_exit:
-            self.beats.remove(issue_id, state.session_id)
-            return []
-        return _try(lambda: self._follow(issue_id, state, taken, is_work=is_work))
+            self.beats.remove(held.grite_issue_id, held.session_id)
+            return None, []
+        return _try(lambda: self._follow(held, state, is_work=is_work))
 
     def read_interval(self) -> int:
         """Reads after how many ms a beat is put into the log by itself. Raises ConfigError."""
@@ -102,26 +98,29 @@ class BeatKeeper:
                 f"git config {INTERVAL_KEY} {DEFAULT_INTERVAL}",
             ) from error
 
-    def _follow(
-        self, issue_id: str, state: SessionState, taken: Mapping[str, Extra], *, is_work: bool
-    ) -> None:
+    def _follow(self, held: Beat, state: SessionState, *, is_work: bool) -> Beat | None:
+        now = self._clock()
+        evidence = parse_evidence(state.extras, state.pid)
+        if evidence.host is None or evidence.pid is None:
+            evidence = held.evidence
+        is_told = not held.attributes and evidence == held.evidence and _is_fresh(held, now)
+        if is_told and not (is_work and note_work(held, now) is not held):
+            return held  # the file says it all, and soon after another step it need not say more
         with self.beats.lock():
-            beat = self.beats.read(issue_id, state.session_id)
+            beat = self.beats.read(held.grite_issue_id, held.session_id)
             if beat is None:
-                return
-            now = self._clock()
-            gone = attributes_of(taken)
-            left = {key: value for key, value in beat.attributes.items() if gone.get(key) != value}
+                return None
+            left = beat.attributes.items() - held.attributes.items()
             beat = beat._replace(
                 ts=now,
                 recorded_ts=now,
-                attributes=left,
+                attributes=dict(left),
+                evidence=evidence,
                 interval_ms=self._read_interval_leniently(),
             )
-            evidence = parse_evidence(state.extras, state.pid)
-            if evidence.host is not None and evidence.pid is not None:
-                beat = beat._replace(evidence=evidence)
-            self.beats.write(note_work(beat, now) if is_work else beat)
+            beat = note_work(beat, now) if is_work else beat
+            self.beats.write(beat)
+            return beat
 
     def _read_interval_leniently(self) -> int:
         try:
@@ -137,12 +136,26 @@ class BeatKeeper:
         return None if top is None else os.path.realpath(top)
 
 
-def _try(write: Callable[[], None]) -> list[str]:
+def read_news(held: Beat | None) -> dict[str, Extra]:
+    """Gives what a block should take up of a beat: attributes, as extra keys.
+
+    The last commit that a hook saw is one of them, so that it is known when the file is gone.
+    """
+    if held is None:
+        return {}
+    commit = {COMMIT_ATTRIBUTE: held.commit} if held.commit else {}
+    return format_attributes({**commit, **held.attributes})
+
+
+def _is_fresh(held: Beat, now: int) -> bool:
+    return max(abs(now - held.ts), abs(now - held.recorded_ts)) < _FRESH_MS
+
+
+def _try(write: Callable[[], Beat | None]) -> tuple[Beat | None, list[str]]:
     try:
-        write()
+        return write(), []
     except (GitSessionError, OSError) as error:
-        return [f"no beat file was written: {error}"]
-    return []
+        return None, [f"no beat file was written: {error}"]
 
 
 def make_extras(

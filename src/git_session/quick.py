@@ -14,7 +14,8 @@ from typing import Final
 
 from git_session.store.index import IndexLostError, LogIndex
 from git_session.store.index_format import Row, order_of
-from git_session.store.place import UnclearError, find_place, read_ref_file
+from git_session.store.place import UnclearError, find_place
+from git_session.store.ref_files import read_ref_file
 from git_session.wire import names
 from git_session.wire.json_text import format_json
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from git_session.beatkeeping import BeatKeeper, is_presumption, make_extras
+from git_session.beatkeeping import BeatKeeper, is_presumption, make_extras, read_news
 from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
 from git_session.fold import plan
 from git_session.fold.find import find_session, find_task, session_refs, task_refs
@@ -19,6 +19,8 @@ from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row, session_row, task_row
 from git_session.fold.sessions import Life
 from git_session.queries import LogQueries, require_words
+from git_session.store.beats import Beat
+from git_session.vitals import Vitals
 from git_session.wire import names
 from git_session.wire.block import (
     I32_MAX,
@@ -210,15 +212,16 @@ class LogRecorder(LogQueries):
         """Makes the row of a Recorded from a start that was appended, and the session's beat."""
         folded = self._folded(appended)
         state, issue = folded.sessions.lives[session_id].state, folded.issue
-        failed = self.keeper.try_begin(issue.hex, issue.task_id, state)
-        return self.recorded_row(appended, session_id, [*warnings, *failed])
+        held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state)
+        return self._recorded_row(appended, session_id, held, [*warnings, *failed])
 
-    def recorded_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
-        """Makes the row of a Recorded from what was appended."""
+    def _recorded_row(
+        self, appended: Appended, session_id: str, held: Beat | None, warnings: Sequence[str]
+    ) -> Row:
         folded = self._folded(appended)
-        life = folded.sessions.lives[session_id]
+        row = session_row(self.replay(), folded, folded.sessions.lives[session_id])
         return {
-            "session": self.complete([session_row(self.replay(), folded, life)])[0],
+            "session": Vitals(self.common_dir).complete_with(row, held, self.clock()),
             "commit": appended.commit,
             "events": appended.events,
             "warnings": [*warnings, *appended.warnings],
@@ -242,22 +245,21 @@ class LogRecorder(LogQueries):
         Both come from the clock and the beat file. `is_life` says that the session is seen alive
         now, `is_work` that it does something.
         """
-        written: list[tuple[SessionState, Mapping[str, Extra]]] = []
+        written: list[tuple[Beat | None, SessionState]] = []
 
         def advance(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
             folded, life = find_session(replay, session)
-            beat_ts, news = self.keeper.read_news(folded.issue.hex, life.session_id)
-            known_ts = life.state.last_heartbeat_ts
-            seen_ts = now if is_life else max(beat_ts or 0, known_ts or 0) or None
-            after = choose(life, {"last_heartbeat_ts": seen_ts}, news)
-            written[:] = [(after, news)]
+            held = self.keeper.beats.read(folded.issue.hex, life.session_id)
+            seen = [now] if is_life else [held.ts if held else 0, life.state.last_heartbeat_ts or 0]
+            after = choose(life, {"last_heartbeat_ts": max(seen) or None}, read_news(held))
+            written[:] = [(held, after)]
             return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
 
         self.reader.require()
         appended = self.writer.append(advance)
-        issue_id, (after, taken) = appended.issue_id.hex(), written[0]
-        warnings = self.keeper.follow(issue_id, after, taken, is_work=is_life and is_work)
-        return self.recorded_row(appended, after.session_id, warnings)
+        held, after = written[0]
+        held, warnings = self.keeper.follow(held, after, is_work=is_life and is_work)
+        return self._recorded_row(appended, after.session_id, held, warnings)
 
     def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:
         """Finds the session that a new one is started in, as an extra key."""

@@ -44,6 +44,12 @@ class Vitals:
         if row["state"] == "exit":
             return row
         held = self._read_beat(row["grite_issue_id"], row["session_id"])
+        return self.complete_with(row, held, now)
+
+    def complete_with(self, row: Row, held: Beat | None, now: int) -> Row:
+        """Fills in the same for those who have read the session's beat, or know of none."""
+        if row["state"] == "exit":
+            return row
         seen_ts = _told_ts(row)
         if held is not None:
             seen_ts = max(seen_ts, held.ts)

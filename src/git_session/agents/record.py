@@ -16,13 +16,8 @@ from git_session.agents.events import AgentEvent, parse_event
 from git_session.beat import write_beat
 from git_session.errors import GitSessionError, NotFoundError, TransitionError
 from git_session.store.agent_sessions import AgentSessions, Known
-from git_session.store.place import (
-    LOCAL_VARIABLES,
-    Place,
-    UnclearError,
-    find_place,
-    read_ref_file,
-)
+from git_session.store.place import LOCAL_VARIABLES, Place, UnclearError, find_place
+from git_session.store.ref_files import read_ref_file
 from git_session.wire import names
 from git_session.wire.words import SESSION_VARIABLE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import click
 
@@ -14,7 +14,6 @@ from git_session.cli.options import (
     session_argument,
     set_option,
 )
-from git_session.cli.output import print_data
 from git_session.cli.streams import say_warning
 from git_session.wire.words import ACTIVITIES
 
@@ -40,7 +39,7 @@ def beat_command(
     The next transition takes it into the log, or the first beat after session.beatInterval, which
     is 15m unless git config says otherwise.
     """
-    done = write_beat(Path(), session, activity=activity, attributes=dict(attributes))
+    done = write_beat(os.curdir, session, activity=activity, attributes=dict(attributes))
     if done.commit is not None:
         from git_session.cli.opening import open_log, say_after_recording
 
@@ -48,4 +47,6 @@ def beat_command(
     for warning in done.warnings:
         say_warning(warning)
     if settings.is_json:
+        from git_session.cli.output import print_data
+
         print_data(done.row)

@@ -58,7 +58,8 @@ def open_past(words: str | None, path: Path | None = None) -> LogQueries:
 
 def _begin_reading(path: Path) -> None:
     """Lets git begin on a log that was never read, while the modules that go on are loaded."""
-    from git_session.store.place import UnclearError, find_place, read_ref_file
+    from git_session.store.place import UnclearError, find_place
+    from git_session.store.ref_files import read_ref_file
     from git_session.wire import names
 
     place = find_place(path, os.environ)

@@ -22,14 +22,9 @@ from git_session.store.commits import OnFault, ignore_fault
 from git_session.store.discovery import find_common_dir
 from git_session.store.git import has_few_loose, has_packed, read_object, stream_commits
 from git_session.store.object_files import ObjectFiles
-from git_session.store.place import (
-    Place,
-    UnclearError,
-    find_place,
-    read_ref_file,
-    read_ref_files,
-)
+from git_session.store.place import Place, UnclearError, find_place
 from git_session.store.queue import wait_in_queue
+from git_session.store.ref_files import read_ref_file, read_ref_files
 from git_session.store.walk import WINDOW, Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from git_session.wire.evidence import Evidence
 
@@ -33,19 +34,26 @@ _MOST_ANCESTORS: Final = 12
 _ENDED: Final = frozenset({b"Z", b"X", b"x"})
 
 
-class Seen(NamedTuple):
+class Seen:
     """Tells what was seen of a pid: whether a process runs under it, and when that began.
 
     `is_running` is None when it cannot be told, `start` when that cannot. A process that has ended
     and that its parent did not ask about (a zombie) does not run.
     """
 
-    is_running: bool | None
-    start: int | None = None
+    __slots__ = ("is_running", "start")
+
+    def __init__(self, is_running: bool | None, start: int | None = None) -> None:
+        self.is_running = is_running
+        self.start = start
 
 
+@cache
 def read_here() -> Evidence:
-    """Reads what tells this host, this boot and this pid namespace, but for the machine's hash."""
+    """Reads what tells this host, this boot and this pid namespace, but for the machine's hash.
+
+    Once: a process outlives neither of them.
+    """
     return Evidence(
         host=os.uname().nodename or None, boot_id=_read_boot_id(), pid_ns=_read_pid_ns()
     )

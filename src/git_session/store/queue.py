@@ -12,8 +12,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 from git_session.errors import ReadOnlyError
 
@@ -27,19 +29,20 @@ _UNSUPPORTED: Final = frozenset(
 
 
 @contextmanager
-def wait_in_queue(path: Path, patience: float = PATIENCE_S) -> Iterator[None]:
+def wait_in_queue(path: str | os.PathLike[str], patience: float = PATIENCE_S) -> Iterator[None]:
     """Holds the lock file `path`, which is made, while the block runs.
 
     After `patience` seconds, or on a file system without such locks, the block runs all the
     same. The kernel frees the lock of a process that dies. Raises ReadOnlyError when the file
     cannot be made.
     """
+    folder = os.path.dirname(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
         fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise ReadOnlyError(
-            f"cannot write to {path.parent}: {error.strerror}",
+            f"cannot write to {folder}: {error.strerror}",
             "check the permissions and the free space of the repository",
         ) from error
     try:

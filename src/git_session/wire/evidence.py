@@ -23,7 +23,7 @@ EVIDENCE_KEYS: Final = ("host", "machine", "boot_id", "pid_ns", "pid_start")
 
 _TEXTS: Final = frozenset({"host", "machine", "boot_id"})
 # As many digits as any reader of a block takes, and none that a number would lose.
-_WHOLE: Final = re.compile(r"-?[1-9][0-9]{0,17}|0")
+_WHOLE: Final = r"-?[1-9][0-9]{0,17}|0"
 _LARGEST_PID: Final = 2**31 - 1
 
 
@@ -73,7 +73,7 @@ def parse_attribute(text: str) -> tuple[str, Extra]:
     if not sign:
         raise UsageError(f"{text!r} is no attribute", "write it so: --set tokens=48210")
     require_attribute_name(key)
-    is_number = _WHOLE.fullmatch(value) is not None
+    is_number = re.fullmatch(_WHOLE, value) is not None
     return key, int(value) if is_number else value
 
 

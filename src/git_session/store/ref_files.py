@@ -1,0 +1,116 @@
+"""Reads refs that are files, without libgit2, which takes longer to load than to ask.
+
+Source: gitrepository-layout ("refs", "packed-refs"), git-pack-refs; libgit2 1.9.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from git_session.store.place import UnclearError
+
+_LOOSE: Final = rb"([0-9a-f]{40})\s*"
+_PACKED: Final = rb"([0-9a-f]{40}) (refs/[^\s]+)"
+_OF_ONE_WORKTREE: Final = ("refs/bisect/", "refs/rewritten/", "refs/worktree/")
+_LONGEST_REF: Final = 1024
+_TRIES: Final = 5
+
+
+def read_ref_file(common_dir: Path, name: str) -> str | None:
+    """Reads the commit id that a ref holds on disk at this moment; None without the ref.
+
+    Raises UnclearError for a symbolic ref, a damaged one, and refs that are not in files.
+    """
+    _require_ref_files(common_dir, name)
+    # git packs a ref before it removes the ref's own file: whoever misses the file finds the ref
+    # packed, unless the packed ones that were read are those of before.
+    try:
+        for _ in range(_TRIES):
+            before = _read_stamp(common_dir)
+            found = _read_loose(common_dir, name)
+            if found is None:
+                found = dict(_read_packed(common_dir, name)).get(name)
+            if found is not None or _read_stamp(common_dir) == before:
+                return found
+    except (OSError, UnicodeError) as error:
+        raise UnclearError(str(error)) from error
+    raise UnclearError("the refs are packed again and again")
+
+
+def read_ref_files(common_dir: Path, prefix: str) -> dict[str, str]:
+    """Reads the refs below `prefix`, which ends in a slash: names and commit ids.
+
+    Raises UnclearError as read_ref_file does.
+    """
+    _require_ref_files(common_dir, prefix)
+    try:
+        # In this order: what is packed in between is then read twice, not missed.
+        names = list(_list_loose(os.fspath(common_dir), prefix))
+        loose = {name: oid for name in names if (oid := _read_loose(common_dir, name)) is not None}
+        return dict(_read_packed(common_dir, prefix)) | loose
+    except (OSError, UnicodeError) as error:
+        raise UnclearError(str(error)) from error
+
+
+def _require_ref_files(common_dir: Path, name: str) -> None:
+    if not name.startswith("refs/") or name.startswith(_OF_ONE_WORKTREE):
+        raise UnclearError("not a ref that all worktrees share")
+    if os.path.lexists(common_dir / "reftable"):
+        raise UnclearError("the refs are not in files")
+
+
+def _read_loose(common_dir: Path, name: str) -> str | None:
+    how = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(os.path.join(common_dir, name), how)
+    except FileNotFoundError:
+        return None
+    try:
+        found = re.fullmatch(_LOOSE, os.read(fd, _LONGEST_REF))
+    finally:
+        os.close(fd)
+    if found is None:
+        raise UnclearError(f"{name} holds no commit id")
+    return found[1].decode()
+
+
+def _read_packed(common_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    """Reads the packed refs whose names begin with `prefix`."""
+    try:
+        data = (common_dir / "packed-refs").read_bytes()
+    except FileNotFoundError:
+        return
+    wanted = b" " + prefix.encode()
+    place = data.find(wanted)
+    while place >= 0:
+        end = data.find(b"\n", place)
+        found = re.fullmatch(_PACKED, data[data.rfind(b"\n", 0, place) + 1 : end])
+        if found is None or end < 0:
+            raise UnclearError("a line of packed-refs is damaged")
+        yield found[2].decode(), found[1].decode()
+        place = data.find(wanted, end)
+
+
+def _read_stamp(common_dir: Path) -> tuple[int, int, int] | None:
+    """Reads what tells the file of the packed refs from the one before it."""
+    try:
+        found = os.stat(common_dir / "packed-refs")
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _list_loose(common_dir: str, prefix: str) -> Iterator[str]:
+    for folder, _, files in os.walk(os.path.join(common_dir, prefix), onerror=_refuse):
+        for file in files:
+            if not file.endswith(".lock"):
+                yield os.path.relpath(os.path.join(folder, file), common_dir)
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
