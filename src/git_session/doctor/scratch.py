@@ -17,8 +17,7 @@ from git_session.log import SessionLog
 from git_session.store.child import Ended, run_program
 from git_session.store.git import git_environment
 from git_session.wire import names
-from git_session.wire.trailers import TRAILER
-from git_session.wire.words import SESSION_VARIABLE
+from git_session.wire.words import SESSION_VARIABLE, TRAILER
 
 _SESSION: Final = "s-doctor"
 _TIMEOUT_S: Final = 30.0
