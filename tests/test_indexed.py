@@ -17,7 +17,7 @@ from git_session.log import SessionLog
 from git_session.store.objects import ObjectStore
 from git_session.sync import sync_log
 from git_session.wire import names
-from tests.conftest import Cli, git
+from tests.conftest import Cli, git, run
 from tests.stores import make_log
 
 NOW = 1_795_400_000_000
@@ -190,6 +190,35 @@ def _ageless(text: str) -> str:
     import re
 
     return re.sub(r'"(heartbeat_age_ms|beat_age_ms)": ?\d+', r'"\1": 0', text)
+
+
+_READ_ONLY = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; shift; "$@"'
+_FULL = 'mount -t tmpfs -o size=16k x "$1"; cat /dev/zero >"$1/x" 2>&- || :; shift; "$@"'
+
+
+@pytest.mark.parametrize("mount", [_READ_ONLY, _FULL], ids=["read-only", "full"])
+@pytest.mark.parametrize("is_indexed", [True, False], ids=["old index", "none"])
+def test_where_no_index_can_be_written_commands_answer_and_say_next_to_nothing(
+    cli: Cli, bundle: Callable[[str], Path], mount: str, is_indexed: bool
+) -> None:
+    if run(Path.cwd(), "unshare", "--mount", "true").code != 0:
+        pytest.skip("mounting needs root and unshare")
+    path = bundle("lifecycle")
+    command = ("list", "--all", "--status", "exit", "--json")
+    expected = cli(path, *command)
+    _forget(path)
+    if is_indexed:
+        head = git(path, "rev-parse", names.WAL_REF)
+        git(path, "update-ref", names.WAL_REF, f"{names.WAL_REF}~5")
+        _save(path)
+        git(path, "update-ref", names.WAL_REF, head)
+    folder = path / "git-session"
+    folder.mkdir(exist_ok=True)
+    words = (str(folder), sys.executable, "-m", "git_session", *command)
+    for _ in range(2):
+        ran = run(path, "unshare", "--mount", "sh", "-euc", mount, "sh", *words)
+        assert (ran.code, ran.stdout) == (0, expected.stdout)
+        assert ran.stderr.count("\n") <= 1
 
 
 def test_every_recording_command_leaves_the_index_fresh(cli: Cli, repo: Path) -> None:
