@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,7 +50,11 @@ def find_range(
 
 def moment_data(log: LogQueries) -> dict[str, Any]:
     """Gives what JSON says of the moment: nothing at present."""
-    return {} if log.moment is None else {"at": asdict(log.moment)}
+    if log.moment is None:
+        return {}
+    from dataclasses import asdict  # 2 ms, for those who look back
+
+    return {"at": asdict(log.moment)}
 
 
 def format_moment(moment: Moment) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 _MOST: Final = 3
@@ -39,6 +38,8 @@ def suggest_session(
 
 def _similar(ref: str, names: Sequence[str]) -> list[str]:
     """Finds the names that begin much like `ref`."""
+    from difflib import get_close_matches  # 1 ms, for those who mistyped an id
+
     begins: dict[str, str] = {}
     for name in sorted(names)[-_MOST_COMPARED:]:
         begins[name[: max(len(ref), 1)]] = name
