@@ -23,6 +23,8 @@ from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_bloc
 
 Checkout = Callable[[str], Path]
 
+ROOT: Final = Path(__file__).resolve().parent.parent
+
 SESSION_COLUMNS: Final = re.findall(
     r"\w+",
     "session_id task_id grite_issue_id task_title task_status role session_type engine worktree "
@@ -48,6 +50,14 @@ def test_the_columns_are_these_and_stay() -> None:
     assert list(export.TRANSITION_COLUMNS) == TRANSITION_COLUMNS
     assert list(model_views.ExportedSession.model_fields) == SESSION_COLUMNS
     assert list(model_views.ExportedTransition.model_fields) == TRANSITION_COLUMNS
+
+
+def test_the_documentation_lists_the_columns_in_their_order() -> None:
+    page = (ROOT / "docs" / "looking.md").read_text(encoding="utf-8")
+    _, sessions, transitions = re.split(r"\| of a [a-z]+ \|", page.partition("## For other")[2])
+    for table, columns in ((sessions, SESSION_COLUMNS), (transitions, TRANSITION_COLUMNS)):
+        cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+        assert re.findall(r"\w+", " ".join(cells)) == columns
 
 
 @pytest.mark.parametrize("kind", ["sessions", "transitions"])

@@ -164,9 +164,6 @@ function timeAt(x) {
   return view.from + ((x - box.left) / (box.width - box.left)) * (view.until - view.from);
 }
 
-function xOf(ts) {
-  return box.left + ((ts - view.from) / (view.until - view.from)) * (box.width - box.left);
-}
 
 /** The session at a place of the chart, a few pixels to either side of it included. */
 function sessionAt(x, y) {
