@@ -351,3 +351,36 @@ def test_many_beats_at_once_lose_no_attribute(day: Day) -> None:
     held = day.held()
     assert held is not None
     assert len(held.attributes) == 80
+
+
+def test_a_file_of_a_session_that_exited_elsewhere_is_swept_away(day: Day) -> None:
+    day.start()
+    gone = day.held()
+    assert gone is not None
+    day.log().exit(day.session)
+    day.now += 2 * HOUR
+    Beats(day.log().common_dir).write(gone)  # as it is when the exit came by a sync
+    later = day.start()
+    assert [held.session_id for held in day.all()] == [later]
+
+
+def test_of_several_in_a_checkout_those_that_exited_are_not_meant(day: Day) -> None:
+    day.start()
+    gone = day.held()
+    assert gone is not None
+    day.log().exit(day.session)
+    alive = day.start()
+    Beats(day.log().common_dir).write(gone)
+    day.session = ""
+    assert day.beat().beat.session_id == alive
+    assert [held.session_id for held in day.all()] == [alive]
+
+
+def test_another_hosts_session_in_a_checkout_of_a_shared_disk_is_not_meant(day: Day) -> None:
+    mine = day.start()
+    held = day.held()
+    assert held is not None
+    other = held._replace(session_id="s-other", evidence=held.evidence._replace(host="boxB"))
+    Beats(day.log().common_dir).write(other)
+    day.session = ""
+    assert day.beat().beat.session_id == mine

@@ -82,16 +82,22 @@ def write_beat(
     common_dir, worktree = _find(path, environ)
     beats = Beats(common_dir)
     named = session or environ.get(SESSION_VARIABLE)
-    ref = _choose(beats, named, worktree)
+
+    def open_log() -> SessionLog:
+        from git_session.log import SessionLog
+
+        return SessionLog.open(os.fspath(path), clock=clock, environ=environ)
+
+    ref = _choose(beats, named, worktree, open_log)
     held = None if ref is None else _renew(beats, ref, changes, clock())
     commit: str | None = None
     if held is None:
-        log = _open_log(path, clock, environ)
+        log = open_log()
         ref, commit = _adopt(log, named or "")
         held = _renew(beats, ref, changes, clock())
         assert held is not None
     if commit is None and is_due(held, clock()):
-        return _record(_open_log(path, clock, environ), beats, held)
+        return _record(open_log(), beats, held)
     return Beaten(held, commit)
 
 
@@ -161,13 +167,15 @@ def _find(path: str | os.PathLike[str], environ: Mapping[str, str]) -> tuple[str
     return os.fspath(store.common_dir), worktree
 
 
-def _choose(beats: Beats, named: str | None, worktree: str | None) -> tuple[str, str] | None:
+def _choose(
+    beats: Beats, named: str | None, worktree: str | None, open_log: Callable[[], SessionLog]
+) -> tuple[str, str] | None:
     """Chooses a beat file; None when only the log can know the session that was named.
 
     Raises UsageError when none is named and none lives here, AmbiguousError when several do.
     """
     if named is None:
-        return _choose_by_worktree(beats, worktree)
+        return _choose_by_worktree(beats, worktree, open_log)
     task, _, wanted = named.rpartition("/")
     found = [ref for ref in beats.refs() if ref[1] == wanted]
     if task:
@@ -178,16 +186,34 @@ def _choose(beats: Beats, named: str | None, worktree: str | None) -> tuple[str,
     return found[0] if len(found) == 1 else None
 
 
-def _choose_by_worktree(beats: Beats, worktree: str | None) -> tuple[str, str]:
+def _choose_by_worktree(
+    beats: Beats, worktree: str | None, open_log: Callable[[], SessionLog]
+) -> tuple[str, str]:
     hint = f"name one, or set ${SESSION_VARIABLE}: git session list shows them"
-    top = None if worktree is None else os.path.realpath(worktree)
-    found = [held for held in beats.read_all() if top is not None and held.worktree == top]
+    found = _list_living(beats, worktree)
+    if len(found) > 1:
+        # Some may have exited elsewhere: before that is asked, nobody knows here.
+        log = open_log()
+        log.keeper.sweep(log.has_exited, older_than_ms=0)
+        found = _list_living(beats, worktree)
     if not found:
         raise UsageError("no session is named, and none lives in this checkout", hint)
     if len(found) > 1:
         lines = [f"  {held.task_id}/{held.session_id}" for held in found[:_LISTED]]
         raise AmbiguousError("several sessions live in this checkout:\n" + "\n".join(lines), hint)
     return found[0].grite_issue_id, found[0].session_id
+
+
+def _list_living(beats: Beats, worktree: str | None) -> list[Beat]:
+    """Lists the sessions of this host that live in a checkout; on a shared disk others may, too."""
+    if worktree is None:
+        return []
+    top, host = os.path.realpath(worktree), read_here().host
+    return [
+        held
+        for held in beats.read_all()
+        if held.worktree == top and held.evidence.host in (host, None)
+    ]
 
 
 def _renew(beats: Beats, ref: tuple[str, str], changes: _Changes, now: int) -> Beat | None:
@@ -199,14 +225,6 @@ def _renew(beats: Beats, ref: tuple[str, str], changes: _Changes, now: int) -> B
         held = changes.apply(held, now)
         beats.write(held)
         return held
-
-
-def _open_log(
-    path: str | os.PathLike[str], clock: Callable[[], int], environ: Mapping[str, str]
-) -> SessionLog:
-    from git_session.log import SessionLog
-
-    return SessionLog.open(os.fspath(path), clock=clock, environ=environ)
 
 
 def _adopt(log: SessionLog, named: str) -> tuple[tuple[str, str], str | None]:

@@ -28,6 +28,9 @@ from git_session.wire.words import COMMIT_ATTRIBUTE, PRESUMED_REASONS
 
 INTERVAL_KEY: Final = "session.beatInterval"
 DEFAULT_INTERVAL: Final = "15m"
+SWEPT_AFTER_MS: Final = 3_600_000
+"""Sessions that beat within it are not asked for: most of them live."""
+
 _FRESH_MS: Final = 5000
 """A file that is no older tells nobody less than a new one would."""
 
@@ -86,6 +89,16 @@ class BeatKeeper:
             self.beats.remove(held.grite_issue_id, held.session_id)
             return None, []
         return _try(lambda: self._follow(held, state, is_work=is_work))
+
+    def sweep(self, has_exited: Callable[[str, str], bool], *, older_than_ms: int) -> None:
+        """Removes the files of sessions whose exit came from elsewhere, by a sync.
+
+        `has_exited` is asked with issue id and session id, for files that were not renewed lately.
+        """
+        for beat in self.beats.read_all():
+            is_old = self._clock() - beat.ts >= older_than_ms
+            if is_old and has_exited(beat.grite_issue_id, beat.session_id):
+                self.beats.remove(beat.grite_issue_id, beat.session_id)
 
     def read_interval(self) -> int:
         """Reads after how many ms a beat is put into the log by itself. Raises ConfigError."""

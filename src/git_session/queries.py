@@ -177,6 +177,12 @@ class LogQueries:
         """Finds one session as it was folded. Raises NotFoundError or AmbiguousError."""
         return find_session(self.reader.require(), ref)
 
+    def has_exited(self, issue_id: str, session_id: str) -> bool:
+        """Tells whether the log knows a session and its end."""
+        folded = self.replay().issue(bytes.fromhex(issue_id))
+        life = None if folded is None else folded.sessions.lives.get(session_id)
+        return life is not None and life.state.is_exit
+
     def transition_rows(
         self, ref: str | None = None, *, task: str | None = None, limit: int | None = None
     ) -> list[Row]:

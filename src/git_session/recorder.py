@@ -10,7 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from git_session.beatkeeping import BeatKeeper, is_presumption, make_extras, read_news
+from git_session.beatkeeping import (
+    SWEPT_AFTER_MS,
+    BeatKeeper,
+    is_presumption,
+    make_extras,
+    read_news,
+)
 from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
 from git_session.fold import plan
 from git_session.fold.find import find_session, find_task, session_refs, task_refs
@@ -213,6 +219,7 @@ class LogRecorder(LogQueries):
         folded = self._folded(appended)
         state, issue = folded.sessions.lives[session_id].state, folded.issue
         held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state)
+        self.keeper.sweep(self.has_exited, older_than_ms=SWEPT_AFTER_MS)
         return self._recorded_row(appended, session_id, held, [*warnings, *failed])
 
     def _recorded_row(
