@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +18,13 @@ from git_session.beatkeeping import (
 )
 from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
 from git_session.fold import plan
-from git_session.fold.find import find_session, find_task, session_refs, task_refs
-from git_session.fold.lifecycle import TASK_STATUSES
-from git_session.fold.replay import FoldedIssue, Replay
-from git_session.fold.rows import Row, session_row, task_row
+from git_session.fold.find import find_session, find_task, session_refs
+from git_session.fold.replay import Replay
+from git_session.fold.rows import Row, session_row
 from git_session.fold.sessions import Life
-from git_session.queries import LogQueries, require_words
+from git_session.queries import require_words
 from git_session.store.beats import Beat
+from git_session.task_recorder import TaskRecorder, new_id, require_id
 from git_session.vitals import Vitals
 from git_session.wire import names
 from git_session.wire.block import (
@@ -37,23 +36,16 @@ from git_session.wire.block import (
 )
 from git_session.wire.evidence import PARENT_KEY
 from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
-from git_session.writer import Appended, LogWriter, Plan
+from git_session.writer import Appended, Plan
 
 
-class LogRecorder(LogQueries):
-    """Records sessions and tasks."""
+class LogRecorder(TaskRecorder):
+    """Records sessions, and tasks."""
 
     @cached_property
     def keeper(self) -> BeatKeeper:
         """Gives the keeper of this host's beat files."""
         return BeatKeeper(self.store, self.top, self.clock)
-
-    @cached_property
-    def writer(self) -> LogWriter:
-        """Gives the one that appends to the log."""
-        return LogWriter(
-            self.reader, clock=self.clock, actor_id=self._actor_id, environ=self._environ
-        )
 
     def start_row(self, task: str, **details: Any) -> Row:
         """Records a new session as spawned; the details are those of plan_start.
@@ -89,7 +81,7 @@ class LogRecorder(LogQueries):
         kind = session_type or ("polecat" if worktree else "crew")
         require_words([role], ROLES, "role")
         require_words([kind], SESSION_TYPES, "type")
-        _require_id(session_id)
+        require_id(session_id)
         if pid is not None and not 0 <= pid <= U32_MAX:
             raise UsageError(f"{pid} cannot be a pid", f"0 to {U32_MAX}")
         stored = self._stored_worktree(worktree)
@@ -98,7 +90,7 @@ class LogRecorder(LogQueries):
 
         def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
             folded = find_task(replay, task)
-            chosen["id"] = session_id or _new_id(names.format_session_id, now, _session_ids(replay))
+            chosen["id"] = session_id or new_id(names.format_session_id, now, _session_ids(replay))
             if chosen["id"] in folded.sessions.lives:
                 raise ConflictError(
                     f"task {folded.issue.task_id} has a session {chosen['id']} already",
@@ -181,42 +173,9 @@ class LogRecorder(LogQueries):
             session, "exit", is_forced=is_forced, note=note, changes=changes, attributes=attributes
         )
 
-    def add_task_row(self, title: str, *, body: str = "", convoy: str | None = None) -> Row:
-        """Records a new queued task, with the labels that brat gives one."""
-        if not title.strip():
-            raise UsageError("a task needs a title", 'git session task add "Fix the flaky test"')
-        _require_id(convoy)
-        issue_id = secrets.token_bytes(16)
-
-        def add(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
-            taken = {task_id for _, task_id, _ in task_refs(replay)}
-            task_id = _new_id(names.format_task_id, now, taken)
-            return issue_id, [plan.plan_task(title, body, task_id, convoy)]
-
-        return self._task_recorded_row(self.writer.append(add))
-
-    def set_task_status_row(self, task: str, status: str, *, is_forced: bool = False) -> Row:
-        """Records a task's new status. Raises TransitionError, naming what is allowed."""
-        require_words([status], TASK_STATUSES, "status")
-
-        def move(replay: Replay, _: int) -> tuple[bytes, Sequence[plan.Draft]]:
-            issue = find_task(replay, task).issue
-            return issue.issue_id, plan.plan_status(issue, status, is_forced=is_forced)
-
-        self.reader.require()
-        return self._task_recorded_row(self.writer.append(move))
-
-    def comment_row(self, task: str, text: str) -> Row:
-        """Records a comment on a task; a text that holds a session block's marks is refused."""
-        draft = plan.plan_comment(text)
-        self.reader.require()
-        return self._task_recorded_row(
-            self.writer.append(lambda replay, _: (find_task(replay, task).issue.issue_id, [draft]))
-        )
-
     def started_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
         """Makes the row of a Recorded from a start that was appended, and the session's beat."""
-        folded = self._folded(appended)
+        folded = self.folded(appended)
         state, issue = folded.sessions.lives[session_id].state, folded.issue
         held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state)
         self.keeper.sweep(self.has_exited, older_than_ms=SWEPT_AFTER_MS)
@@ -225,7 +184,7 @@ class LogRecorder(LogQueries):
     def _recorded_row(
         self, appended: Appended, session_id: str, held: Beat | None, warnings: Sequence[str]
     ) -> Row:
-        folded = self._folded(appended)
+        folded = self.folded(appended)
         row = session_row(self.replay(), folded, folded.sessions.lives[session_id])
         return {
             "session": Vitals(self.common_dir).complete_with(row, held, self.clock()),
@@ -236,7 +195,7 @@ class LogRecorder(LogQueries):
 
     def draw_session_id(self) -> str:
         """Draws an id that no session of the log has."""
-        return _new_id(names.format_session_id, self.clock(), _session_ids(self.reader.require()))
+        return new_id(names.format_session_id, self.clock(), _session_ids(self.reader.require()))
 
     def record(
         self,
@@ -279,19 +238,6 @@ class LogRecorder(LogQueries):
             return {} if life.state.is_exit else {PARENT_KEY: life.session_id}
         return {PARENT_KEY: parent}
 
-    def _folded(self, appended: Appended) -> FoldedIssue:
-        folded = self.replay().issue(appended.issue_id)
-        assert folded is not None
-        return folded
-
-    def _task_recorded_row(self, appended: Appended) -> Row:
-        return {
-            "task": task_row(self._folded(appended)),
-            "commit": appended.commit,
-            "events": appended.events,
-            "warnings": list(appended.warnings),
-        }
-
     def _stored_worktree(self, worktree: str | None) -> str:
         """Gives a worktree's path as it is stored: relative to the main checkout inside it."""
         if not worktree:
@@ -306,21 +252,5 @@ class LogRecorder(LogQueries):
         return str(path)
 
 
-def _new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -> str:
-    """Draws an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
-    for _ in range(1000):
-        drawn = form(now, secrets.token_hex(2))
-        if drawn not in taken:
-            return drawn
-    raise ConflictError("no free id could be drawn for today", "give one: --session-id ID")
-
-
 def _session_ids(replay: Replay) -> set[str]:
     return {session_id for _, session_id in session_refs(replay)}
-
-
-def _require_id(given: str | None) -> None:
-    if given is not None and not names.is_safe_id(given):
-        raise UsageError(
-            f"{given!r} cannot be an id", "letters, digits, '.', '_' and '-', at most 128 of them"
-        )
