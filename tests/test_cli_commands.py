@@ -115,6 +115,14 @@ def test_the_overview_groups_the_commands_by_what_people_want(cli: Cli, tmp_path
     assert positions == sorted(positions)
 
 
+def test_the_overview_has_a_line_for_each_command_on_eighty_columns(
+    cli: Cli, tmp_path: Path
+) -> None:
+    shown = cli(tmp_path, "-h", env={"COLUMNS": "80"}).stdout
+    for name, text in ((n, t) for section in SECTIONS.values() for n, t in section.items()):
+        assert text in shown, f"say in fewer words what {name} does"
+
+
 def test_no_command_at_all_shows_the_overview_as_wrong_usage(cli: Cli, tmp_path: Path) -> None:
     for words in ((), ("task",)):
         ran = cli(tmp_path, *words)

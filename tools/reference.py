@@ -60,10 +60,6 @@ SETTINGS: Final[Pairs] = (
 
 VARIABLES: Final[Pairs] = (
     ("GIT_SESSION_ID", "The session that is meant where a command names none."),
-    (
-        "GIT_SESSION_TASK",
-        "The task of an agent that reports itself; run sets both for its command.",
-    ),
     ("GIT_SESSION_TASK", "The task, for an agent that reports itself; run sets both variables."),
     (
         "GRITE_HOME",

@@ -21,7 +21,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 
 completion_command = click.Group(
     "completion",
-    help="Prints, installs or removes what completes this command in a shell.",
+    help="Prints, installs or removes the completion of a shell.",
     epilog=format_examples(
         "git session completion install",
         "git session completion bash > ~/.local/share/bash-completion/completions/git-session",

@@ -30,9 +30,10 @@ _NEWEST: Final = 12
     help="Where to play: a new or empty directory; default: a temporary one.",
 )
 def demo_command(settings: Settings, place: str | None) -> None:
-    """Plays a few sessions in two temporary clones, syncs them and shows them.
+    """Plays a small fleet in two clones, syncs and shows them.
 
-    The repositories stay, to look further; they are yours to remove.
+    The clones and their hub are made in DIRECTORY, or in a temporary one. They stay, to look
+    further, and are yours to remove.
     """
     from git_session.demo import play_demo
 

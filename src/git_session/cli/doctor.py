@@ -23,7 +23,7 @@ _COLORS: Final = {"ok": "green", "warning": "yellow", "failing": "red"}
     "--fire", "is_fired", is_flag=True, help="Commit once through all hooks, in a scratch checkout."
 )
 def doctor_command(settings: Settings, is_mended: bool, is_fired: bool) -> int:
-    """Looks whether all is well that sessions need, and says what mends it.
+    """Looks whether all is well, and says what mends it.
 
     The repository, the log, the actor, the index and clocks; git's hooks, where git would look,
     ours run and seen to act in a repository of their own; agents' settings; the remotes; lease

@@ -59,7 +59,7 @@ def export_command(
     at: str | None,
     output: str | None,
 ) -> None:
-    """Writes sessions or transitions as JSON, CSV, or a page with a timeline.
+    """Writes sessions or transitions as JSON, CSV, or a page.
 
     The columns are the same in every format and stay: git session schema exported-session, and
     exported-transition, describe them. In CSV a text that a spreadsheet would compute, for it

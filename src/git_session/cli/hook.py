@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 
 hook_command = click.Group(
     "hook",
-    help="Puts hooks in place for git and for agents, takes them out, and runs them.",
+    help="Installs, removes and runs the hooks of git and of agents.",
     epilog=format_examples(
         "git session hook install",
         "git session hook status",

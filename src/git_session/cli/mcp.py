@@ -19,10 +19,11 @@ from git_session.errors import EnvironmentFaultError
     "git session mcp --json",
 )
 def mcp_command(settings: Settings) -> None:
-    """Serves the session commands to an agent as tools of the Model Context Protocol.
+    """Serves the session commands to an agent as tools of MCP.
 
-    The agent starts it, and it speaks on stdin and stdout until they are closed. With --json it
-    prints its tools instead. It needs an extra: pip install 'git-session[mcp]'.
+    MCP is the Model Context Protocol. The agent starts it, and it speaks on stdin and stdout until
+    they are closed. With --json it prints its tools instead. It needs an extra: pip install
+    'git-session[mcp]'.
     """
     try:
         import mcp.server  # noqa: F401 - is it there at all?

@@ -11,7 +11,7 @@ from git_session.cli.output import print_bare_json, print_data, print_line
 @command("schema", "git session schema", "git session schema session > session.schema.json")
 @click.argument("name", required=False, help="One of the names that are listed without it.")
 def schema_command(settings: Settings, name: str | None) -> None:
-    """Prints the JSON Schema of what is stored and of what commands print.
+    """Prints the JSON Schema of what is stored and printed.
 
     The schema of a command speaks of `data` in the envelope, which is `envelope`.
     """

@@ -46,10 +46,11 @@ _STYLES: Final = {
 def timeline_command(
     settings: Settings, since: str | None, until: str | None, at: str | None, no_pager: bool
 ) -> None:
-    """Draws who worked on what, when: a lane for each task, a bar for each session.
+    """Draws who worked on what, when, in the terminal.
 
-    It shows the last day's work, or what lived between --since and --until. Times are in UTC. It
-    fits the terminal; in a pipe it is plain text, 100 columns wide.
+    A lane for each task, a bar for each session: the last day's work, or what lived between
+    --since and --until. Times are in UTC. It fits the terminal; in a pipe it is plain text, 100
+    columns wide.
     """
     from git_session.timeline import timeline_row
 

@@ -31,10 +31,11 @@ EVIDENCE: Final = {
 )
 @click.argument("commit", metavar="COMMIT|FILE:LINE", help="A commit as git takes it, or a line.")
 def which_command(settings: Settings, commit: str) -> None:
-    """Shows the session that a commit was made in, or the last change of a line.
+    """Shows the session that a commit, or a line, was made in.
 
-    It names who committed, not who wrote each line of it. The trailers of other tools count, too:
-    Claude-Session, Claude-Session-Id, Entire-Session, Agent-Session-Id, Session-Id, AI-Session.
+    Of a line the last change counts. It names who committed, not who wrote each line of it. The
+    trailers of other tools count, too: Claude-Session, Claude-Session-Id, Entire-Session,
+    Agent-Session-Id, Session-Id, AI-Session.
     """
     from git_session.commits import find_sessions_of
 
