@@ -13,7 +13,13 @@ from git_session.errors import WireError
 from git_session.wire import event as kinds
 from git_session.wire.cbor import encode_array_header, end_of_item, split_array
 from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk, split_chunk
-from git_session.wire.event import Event, build_event, decode_event, decode_sound_event
+from git_session.wire.event import (
+    Event,
+    build_event,
+    decode_event,
+    decode_sound_event,
+    hash_body,
+)
 
 ISSUE = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 ACTOR = bytes.fromhex("101112131415161718191a1b1c1d1e1f")
@@ -124,6 +130,20 @@ def test_the_preimage_of_the_first_vector_is_the_official_bytes() -> None:
 def test_every_event_survives_a_round_trip_by_either_reader(event: Event) -> None:
     assert decode_event(event.raw) == event
     assert decode_sound_event(event.raw) == event
+
+
+@pytest.mark.parametrize("more", [b"\xf6", b"\x00\xf6", b"\x60" * 40 + b"\xf6"], ids=len)
+def test_bytes_after_an_event_are_none_of_it_even_if_its_id_is_right_for_them(more: bytes) -> None:
+    """Else the log would hold an event here, and a damaged chunk where it is merged."""
+    sound = _event(3, ["text"])
+    body = sound.raw[35:] + more[:-1]
+    raw = sound.raw[:3] + hash_body(body) + body + more[-1:]
+    assert decode_sound_event(raw) is None
+    with pytest.raises(WireError):
+        decode_event(raw)
+    chunk = encode_chunk([sound.raw])
+    with pytest.raises(WireError):
+        decode_chunk(chunk[: -len(sound.raw)] + raw)
 
 
 @given(st.lists(events(), max_size=30))

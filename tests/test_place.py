@@ -352,6 +352,38 @@ def test_packed_refs_that_are_cut_short_are_unclear(repo: Path) -> None:
         read_ref_file(repo / ".git", WAL)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"{'a' * 40} refs/grite/wa\0l\n",
+        f"{'a' * 39} refs/grite/wa\n",
+        f"{'a' * 40} refs/heads/main\n^{'b' * 39}\n",
+        f"# pack-re\n{'a' * 40} refs/heads/main\n",
+        f"{'a' * 40}refs/heads/main\n",
+    ],
+)
+def test_where_a_line_of_packed_refs_is_damaged_nothing_is_said_to_be_missing(
+    repo: Path, damage: str
+) -> None:
+    """The damaged line may have been the one that is looked for."""
+    (repo / ".git" / "packed-refs").write_text(damage)
+    with pytest.raises(UnclearError):
+        read_ref_file(repo / ".git", WAL)
+
+
+def test_a_link_to_where_no_file_can_be_is_none(repo: Path) -> None:
+    shutil.rmtree(repo / ".git")
+    (repo / ".git").write_bytes(b"gitdir: /\0\n")
+    assert without_libgit2(repo) is None
+    assert by_libgit2(repo) is None
+
+
+def test_settings_with_a_zero_byte_are_unclear(repo: Path) -> None:
+    """libgit2 and git read on behind it in ways of their own."""
+    settings(repo, "[core]\n\tbare = true\0\n")
+    assert without_libgit2(repo) is None
+
+
 def test_a_link_a_folder_and_a_pipe_in_place_of_a_ref_are_unclear(repo: Path) -> None:
     ref = repo / ".git" / WAL
     ref.parent.mkdir(parents=True)

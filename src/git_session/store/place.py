@@ -88,7 +88,7 @@ def find_directories(
         start = os.path.realpath(path, strict=True)
         start.encode()
         return _find_upward(start)
-    except (OSError, UnclearError, UnicodeError):
+    except (OSError, UnclearError, ValueError):  # a path that no file can have is a ValueError
         return None
 
 
@@ -193,7 +193,10 @@ def _read_settings(path: str) -> dict[str, bytes]:
     """
     settings: dict[str, bytes] = {}
     section = ""
-    for line in _read_bytes(path).split(b"\n"):
+    data = _read_bytes(path)
+    if b"\0" in data:
+        raise UnclearError("not a text file")
+    for line in data.split(b"\n"):
         text = line.strip()
         header = re.match(_SECTION, text) if text[:1] == b"[" else None
         if header is not None:

@@ -15,6 +15,9 @@ from git_session.store.place import UnclearError
 
 _LOOSE: Final = rb"([0-9a-f]{40})\s*"
 _PACKED: Final = rb"([0-9a-f]{40}) (refs/[^\s]+)"
+_PACKED_FILE: Final = (
+    rb"(?:# pack-refs with: [^\0\n]*\n)?(?:[0-9a-f]{40} refs/[^\0- \x7f]+\n(?:\^[0-9a-f]{40}\n)?)*"
+)
 _OF_ONE_WORKTREE: Final = ("refs/bisect/", "refs/rewritten/", "refs/worktree/")
 _LONGEST_REF: Final = 1024
 _TRIES: Final = 5
@@ -33,12 +36,23 @@ def read_ref_file(common_dir: Path, name: str) -> str | None:
             before = _read_stamp(common_dir)
             found = _read_loose(common_dir, name)
             if found is None:
-                found = dict(_read_packed(common_dir, name)).get(name)
+                found = read_packed_ref(common_dir, name)
             if found is not None or _read_stamp(common_dir) == before:
                 return found
     except (OSError, UnicodeError) as error:
         raise UnclearError(str(error)) from error
     raise UnclearError("the refs are packed again and again")
+
+
+def read_packed_ref(common_dir: Path, name: str) -> str | None:
+    """Reads the commit id that a ref had when refs were packed; None where it is not among them.
+
+    Then all lines have to be sound: one may have been it. Raises UnclearError, OSError.
+    """
+    found = dict(_read_packed(common_dir, name)).get(name)
+    if found is None and not re.fullmatch(_PACKED_FILE, _read_packed_file(common_dir)):
+        raise UnclearError("packed-refs is damaged")
+    return found
 
 
 def read_ref_files(common_dir: Path, prefix: str) -> dict[str, str]:
@@ -80,10 +94,7 @@ def _read_loose(common_dir: Path, name: str) -> str | None:
 
 def _read_packed(common_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
     """Reads the packed refs whose names begin with `prefix`."""
-    try:
-        data = (common_dir / "packed-refs").read_bytes()
-    except FileNotFoundError:
-        return
+    data = _read_packed_file(common_dir)
     wanted = b" " + prefix.encode()
     place = data.find(wanted)
     while place >= 0:
@@ -93,6 +104,13 @@ def _read_packed(common_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
             raise UnclearError("a line of packed-refs is damaged")
         yield found[2].decode(), found[1].decode()
         place = data.find(wanted, end)
+
+
+def _read_packed_file(common_dir: Path) -> bytes:
+    try:
+        return (common_dir / "packed-refs").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _read_stamp(common_dir: Path) -> tuple[int, int, int] | None:

@@ -6,6 +6,7 @@ Source: the grite store format, sections "A chunk" and "Vectors for event_id".
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -122,12 +123,15 @@ def decode_sound_event(raw: bytes) -> Event | None:
     # Array of 8, then byte strings of 32, 16 and 16: fixed offsets up to the timestamp.
     if raw[:3] != b"\x88\x58\x20" or raw[35:36] != b"\x50" or raw[52:53] != b"\x50":
         return None
+    stream = io.BytesIO(raw)
     try:
-        items = cbor2.loads(
-            raw, str_errors="replace", max_depth=MAX_DEPTH, semantic_decoders=_NO_TAGS
+        items = cbor2.load(
+            stream, str_errors="replace", max_depth=MAX_DEPTH, semantic_decoders=_NO_TAGS
         )
     except (cbor2.CBORError, ValueError, MemoryError):
         return None
+    if stream.tell() != len(raw):
+        return None  # an id can be made that is right for what comes after the item, too
     event_id, issue_id, actor, ts, parent, kind, payload, sig = items
     end = len(raw) - (1 if sig is None else 66)
     shape = _PAYLOAD_SHAPES.get(kind) if type(kind) is int else None
