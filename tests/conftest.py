@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ import hypothesis
 import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
+
+from tests.figures import Figures, sum_figures
 
 FIXTURES: Final = Path(__file__).resolve().parent.parent / "fixtures"
 TIMEOUT: Final = 120.0
@@ -144,6 +147,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.interop)
         if missing and item.get_closest_marker("interop") is not None:
             item.add_marker(pytest.mark.skip(reason=_GRITE_IS_MISSING))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the figures that the tests have counted, if any."""
+    reports = chain.from_iterable(terminalreporter.stats.values())
+    figures = sum_figures(reports)
+    if figures:
+        terminalreporter.section("figures")
+    for name, number in sorted(figures.items()):
+        terminalreporter.write_line(f"{number:>12,}  {name}")
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """Lets the test count what it has tried."""
+    return Figures(request.node.user_properties)
 
 
 @pytest.fixture(autouse=True)

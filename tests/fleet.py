@@ -295,6 +295,9 @@ class MemoryStore:
     def held_lock(self, _name: str) -> Path | None:
         return None
 
+    def wait_for_disk(self) -> None:
+        pass
+
     def queue(self, _work: str) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -152,6 +152,8 @@ class Exchange:
                 self._git.timeout_s = self._share_time(len(remotes) - number)
                 self._git.fetch(remote.name, [names.tracking_refspec(remote.tracking)], prune=True)
                 remote.head = self._store.read_ref(ref)
+                if remote.head != before:
+                    self._store.wait_for_disk()
                 remote.is_known = True
             except GitSessionError as error:
                 remote.error = error

@@ -1,4 +1,4 @@
-"""Objects and refs of one repository: apart from repository.py the only module that imports pygit2.
+"""Objects of one repository, and by refs.py its refs.
 
 Objects are written first and a ref is moved last, by compare-and-swap. One attempt is here; the
 loop that meets a lost race is with the writer. Source: the grite store format, sections "A WAL
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import time as clock
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store import commits
@@ -22,9 +22,10 @@ from git_session.store.commits import OnFault, ignore_fault
 from git_session.store.discovery import find_common_dir
 from git_session.store.git import has_few_loose, has_packed, read_object, stream_commits
 from git_session.store.object_files import ObjectFiles
-from git_session.store.place import Place, UnclearError, find_place
+from git_session.store.place import Place, find_place
 from git_session.store.queue import wait_in_queue
-from git_session.store.ref_files import read_ref_file, read_ref_files
+from git_session.store.ref_move import clear_dead_locks, sync_folder
+from git_session.store.refs import RefStore, failures
 from git_session.store.walk import WINDOW, Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names
@@ -33,23 +34,9 @@ from git_session.wire.commit import LogCommit
 if TYPE_CHECKING:
     import pygit2
 
-T = TypeVar("T")
 
-_LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
-
-
-class ObjectStore:
-    """Reads and writes the objects and refs of one repository; not to be shared by threads.
-
-    `common_dir` is the main repository's git directory, also from a linked worktree; `worktree`
-    is the top of the checkout that the opened path lies in, None in a bare repository; `git_dir`
-    is that checkout's own git directory, which holds its HEAD. libgit2, which takes a while to
-    load, opens a plain repository only when it is needed.
-    """
-
-    def __init__(self, place: Place, repository: pygit2.Repository | None = None) -> None:
-        self.git_dir, self.common_dir, self.worktree = place
-        self._opened = repository
+class ObjectStore(RefStore):
+    """Reads and writes the objects and refs of one repository; not to be shared by threads."""
 
     @classmethod
     def open(cls, path: Path) -> ObjectStore:
@@ -81,18 +68,6 @@ class ObjectStore:
         return cls(place, repository)
 
     @cached_property
-    def _repository(self) -> pygit2.Repository:
-        if self._opened is not None:
-            return self._opened
-        from git_session.store.repository import reopen_repository
-
-        return reopen_repository(self.git_dir)
-
-    @property
-    def _has_libgit2(self) -> bool:
-        return self._opened is not None or "_repository" in self.__dict__
-
-    @cached_property
     def _files(self) -> ObjectFiles:
         # A plain repository was found where no variable named another.
         return ObjectFiles(self.common_dir, os.environ if self._opened is not None else {})
@@ -102,105 +77,18 @@ class ObjectStore:
         """Tells whether the repository has no checkout of its own."""
         return self.worktree is None if self._opened is None else self._opened.is_bare
 
-    def read_flag(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no of git's configuration, from all of its files."""
-        return self._read_setting(key, default, lambda config: config.get_bool(key))
-
-    def read_number(self, key: str, *, default: int) -> int:
-        """Reads a whole number of git's configuration, from all of its files."""
-        return self._read_setting(key, default, lambda config: config.get_int(key))
-
-    def read_text(self, key: str, *, default: str) -> str:
-        """Reads a value of git's configuration, from all of its files."""
-        return self._read_setting(key, default, lambda config: config[key] or default)
-
-    def _read_setting(self, key: str, default: T, read: Callable[[pygit2.Config], T]) -> T:
-        config = self._repository.config
-        try:
-            return read(config) if key in config else default
-        except _failures():
-            return default
-
     def add_remote(self, name: str, url: str) -> None:
         """Adds a remote to git's configuration of this repository."""
         self._repository.remotes.create(name, url)
 
-    # -- refs
-
-    def read_ref(self, name: str) -> str | None:
-        """Reads the commit id that a ref holds on disk at this moment; None without the ref.
-
-        Raises DamagedLogError when it holds something else.
-        """
-        if not self._has_libgit2:
-            with suppress(UnclearError):
-                return read_ref_file(self.common_dir, name)
-        try:
-            target = self._repository.lookup_reference(name).target
-        except KeyError:
-            return None
-        except _failures(ValueError) as error:
-            raise DamagedLogError(
-                f"{name} cannot be read: {error}",
-                f"remove {self.common_dir / name}, then: git fetch REMOTE {name}:{name}",
-            ) from error
-        if isinstance(target, str):
-            raise DamagedLogError(
-                f"{name} points at the ref {target}, not at a commit",
-                f"git symbolic-ref --delete {name}, then: git fetch REMOTE {name}:{name}",
-            )
-        return str(target)
-
-    def list_refs(self, prefix: str) -> dict[str, str]:
-        """Reads the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones."""
-        if self._opened is None:
-            with suppress(UnclearError):
-                return dict(sorted(read_ref_files(self.common_dir, prefix).items()))
-        found = {}
-        for reference in self._repository.references.iterator():
-            if reference.name.startswith(prefix) and not isinstance(reference.target, str):
-                found[reference.name] = str(reference.target)
-        return found
-
-    def advance_ref(self, name: str, expected: str | None, new: str, message: str) -> bool:
-        """Moves a ref from `expected` (None: there is none yet) to `new`.
-
-        False when it is not at `expected`, or another process holds its lock. Raises
-        ReadOnlyError, DamagedLogError for a ref that holds no commit id, and GitSessionError.
-        """
-        for pause in _LOCK_PAUSES_S:
-            try:
-                with self._repository.transaction() as transaction:
-                    transaction.lock_ref(name)
-                    if self.read_ref(name) != expected:
-                        return False
-                    transaction.set_target(name, new, message=message)
-                return True
-            except _failures() as error:
-                failure = str(error)
-            # A lost race has many texts; what tells it from a failure is the ref and its lock.
-            tip = self.read_ref(name)
-            if tip != expected:
-                return tip == new
-            if self.held_lock(name) is not None:
-                return False
-            require_writable(self._lock_path(name).parent)
-            clock.sleep(pause)  # the lock may have been let go of in between
-        raise GitSessionError(f"cannot move {name}: {failure}", "git for-each-ref shows the refs")
-
-    def held_lock(self, name: str) -> Path | None:
-        """Finds the lock file that keeps everybody from moving a ref; None when it is free."""
-        path = self._lock_path(name)
-        return path if os.path.lexists(path) else None
-
-    def _lock_path(self, name: str) -> Path:
-        return self.common_dir / f"{name}.lock"
+    # -- waiting
 
     def queue(self, work: Literal["append", "sync"] = "append") -> AbstractContextManager[None]:
         """Waits until no other one of ours is at that work, for a while at most.
 
         Raises ReadOnlyError.
         """
+        clear_dead_locks(self.common_dir)
         return wait_in_queue(self.common_dir / names.SESSION_DIR / f"{work}.lock")
 
     # -- reading
@@ -304,21 +192,25 @@ class ObjectStore:
         GitSessionError.
         """
         seconds = int(clock.time()) if time is None else time
+        if self.is_durable:
+            from git_session.store.repository import make_objects_durable
+
+            make_objects_durable()
         tree = commits.write_tree(self._write_object, files)
-        return self._write_object(
-            git_object.COMMIT, git_object.format_commit(tree, parents, seconds, message)
-        )
+        commit = git_object.format_commit(tree, parents, seconds, message)
+        oid = self._write_object(git_object.COMMIT, commit)
+        if self.is_durable:
+            sync_folder(self.common_dir / "objects")
+        return oid
+
+    def wait_for_disk(self) -> None:
+        """Waits until the disk has what git has written here, where that is asked for."""
+        if self.is_durable:
+            os.sync()
 
     def _write_object(self, kind: int, data: bytes) -> str:
         try:
             return str(self._repository.odb.write(kind, data))
-        except _failures() as error:
+        except failures() as error:
             require_writable(self.common_dir / "objects")
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error
-
-
-def _failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """Gives what libgit2 raises, and `others`; asked for only when something was raised."""
-    from pygit2 import GitError
-
-    return (GitError, OSError, *others)

@@ -36,6 +36,11 @@ def reopen_repository(git_dir: Path) -> pygit2.Repository:
     return _open(git_dir, RepositoryOpenFlag.NO_SEARCH)
 
 
+def make_objects_durable() -> None:
+    """Lets libgit2 wait, with each object and ref from now on, until the disk has it."""
+    pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+
+
 def create_repository(path: Path, *, is_bare: bool) -> pygit2.Repository:
     """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
     try:

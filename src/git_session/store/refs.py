@@ -1,0 +1,182 @@
+"""Refs of one repository, as they are on disk, and git's settings of it.
+
+Refs are moved by compare-and-swap; one attempt is here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from git_session.errors import DamagedLogError, GitSessionError
+from git_session.store.place import Place, UnclearError
+from git_session.store.ref_files import read_ref_file, read_ref_files
+from git_session.store.ref_move import move_ref
+from git_session.store.writability import require_writable
+
+if TYPE_CHECKING:
+    import pygit2
+
+T = TypeVar("T")
+
+_LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
+
+
+class RefStore:
+    """Reads the settings and refs of one repository and moves refs; not to be shared by threads.
+
+    `common_dir` is the main repository's git directory, also from a linked worktree; `worktree`
+    is the top of the checkout that the opened path lies in, None in a bare repository; `git_dir`
+    is that checkout's own git directory, which holds its HEAD. libgit2, which takes a while to
+    load, opens a plain repository only when it is needed.
+    """
+
+    def __init__(self, place: Place, repository: pygit2.Repository | None = None) -> None:
+        self.git_dir, self.common_dir, self.worktree = place
+        self._opened = repository
+
+    @cached_property
+    def _repository(self) -> pygit2.Repository:
+        if self._opened is not None:
+            return self._opened
+        from git_session.store.repository import reopen_repository
+
+        return reopen_repository(self.git_dir)
+
+    @property
+    def _has_libgit2(self) -> bool:
+        return self._opened is not None or "_repository" in self.__dict__
+
+    @cached_property
+    def is_durable(self) -> bool:
+        """Tells whether what is written has to outlast a power failure before it is told.
+
+        `session.fsync` says so, and where that is not set git's own `core.fsync`.
+        """
+        wanted = syncs_loose_objects(self.read_text("core.fsync", default=""))
+        return self.read_flag("session.fsync", default=wanted)
+
+    def read_flag(self, key: str, *, default: bool) -> bool:
+        """Reads a yes or no of git's configuration, from all of its files."""
+        return self._read_setting(key, default, lambda config: config.get_bool(key))
+
+    def read_number(self, key: str, *, default: int) -> int:
+        """Reads a whole number of git's configuration, from all of its files."""
+        return self._read_setting(key, default, lambda config: config.get_int(key))
+
+    def read_text(self, key: str, *, default: str) -> str:
+        """Reads a value of git's configuration, from all of its files."""
+        return self._read_setting(key, default, lambda config: config[key] or default)
+
+    def _read_setting(self, key: str, default: T, read: Callable[[pygit2.Config], T]) -> T:
+        config = self._repository.config
+        try:
+            return read(config) if key in config else default
+        except failures(ValueError):
+            return default
+
+    def read_ref(self, name: str) -> str | None:
+        """Reads the commit id that a ref holds on disk at this moment; None without the ref.
+
+        Raises DamagedLogError when it holds something else.
+        """
+        if not self._has_libgit2:
+            with suppress(UnclearError):
+                return read_ref_file(self.common_dir, name)
+        try:
+            target = self._repository.lookup_reference(name).target
+        except KeyError:
+            return None
+        except failures(ValueError) as error:
+            raise DamagedLogError(
+                f"{name} cannot be read: {error}",
+                f"remove {self.common_dir / name}, then: git fetch REMOTE {name}:{name}",
+            ) from error
+        if isinstance(target, str):
+            raise DamagedLogError(
+                f"{name} points at the ref {target}, not at a commit",
+                f"git symbolic-ref --delete {name}, then: git fetch REMOTE {name}:{name}",
+            )
+        return str(target)
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        """Reads the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones."""
+        if self._opened is None:
+            with suppress(UnclearError):
+                return dict(sorted(read_ref_files(self.common_dir, prefix).items()))
+        found = {}
+        for reference in self._repository.references.iterator():
+            if reference.name.startswith(prefix) and not isinstance(reference.target, str):
+                found[reference.name] = str(reference.target)
+        return found
+
+    def advance_ref(self, name: str, expected: str | None, new: str, message: str) -> bool:
+        """Moves a ref from `expected` (None: there is none yet) to `new`.
+
+        False when it is not at `expected`, or another process holds its lock. Raises
+        ReadOnlyError, DamagedLogError for a ref that holds no commit id, and GitSessionError.
+        """
+        for pause in _LOCK_PAUSES_S:
+            try:
+                return self._try_to_move(name, expected, new, message)
+            except failures() as error:
+                failure = str(error)
+            # A lost race has many texts; what tells it from a failure is the ref and its lock.
+            tip = self.read_ref(name)
+            if tip != expected:
+                return tip == new
+            if self.held_lock(name) is not None:
+                return False
+            require_writable(self._lock_path(name).parent)
+            time.sleep(pause)  # the lock may have been let go of in between
+        raise GitSessionError(f"cannot move {name}: {failure}", "git for-each-ref shows the refs")
+
+    def _try_to_move(self, name: str, expected: str | None, new: str, message: str) -> bool:
+        if not self._has_reflog(name):
+            with suppress(UnclearError):
+                return move_ref(self.common_dir, name, expected, new, is_durable=self.is_durable)
+        with self._repository.transaction() as transaction:
+            transaction.lock_ref(name)
+            if self.read_ref(name) != expected:
+                return False
+            transaction.set_target(name, new, message=message)
+        return True
+
+    def _has_reflog(self, name: str) -> bool:
+        """Tells whether git keeps a log of what the ref was, as it does of these only if told."""
+        is_kept = self.read_text("core.logAllRefUpdates", default="").lower() == "always"
+        return is_kept or (self.common_dir / "logs" / name).exists()
+
+    def held_lock(self, name: str) -> Path | None:
+        """Finds the lock file that keeps everybody from moving a ref; None when it is free."""
+        path = self._lock_path(name)
+        return path if os.path.lexists(path) else None
+
+    def _lock_path(self, name: str) -> Path:
+        return self.common_dir / f"{name}.lock"
+
+
+def syncs_loose_objects(setting: str) -> bool:
+    """Tells whether git, by a value of `core.fsync`, waits for the disk with each loose object.
+
+    Source: git-config(1).
+    """
+    answer = False
+    for word in setting.replace(" ", "").split(","):
+        if word == "none":
+            answer = False
+        elif word.removeprefix("-") in {"all", "added", "committed", "objects", "loose-object"}:
+            answer = not word.startswith("-")
+    return answer
+
+
+def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Gives what libgit2 raises, and `others`; asked for only when something was raised."""
+    from pygit2 import GitError
+
+    return (GitError, OSError, *others)

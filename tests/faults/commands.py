@@ -1,0 +1,198 @@
+"""The commands that change anything, and the repositories that faults find them in.
+
+A new command is one line in COMMANDS. Where it needs something that no stage has, a stage gets
+another step.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.conftest import git
+from tests.faults.program import Program
+
+EPOCH: Final = 1_790_000_000_000
+"""When the stages begin, in ms since the Unix epoch; their steps are a second apart."""
+
+NOW: Final = EPOCH + 3_600_000
+"""When the command under fault runs."""
+
+LATER: Final = NOW + 3_600_000
+"""When the next one runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Holds a command line, where it runs, and what must work after it whatever became of it.
+
+    Words in braces are names that the stage has given out. What comes after it is the same again
+    unless said otherwise, and may end with each code of `again_codes`: what is done cannot always
+    be done a second time.
+    """
+
+    name: str
+    stage: str
+    args: tuple[str, ...]
+    again: tuple[str, ...] | None = None
+    again_codes: tuple[int, ...] = (0,)
+
+    def line(self, names: dict[str, str]) -> tuple[str, ...]:
+        """Forms the command line."""
+        return tuple(word.format_map(names) for word in self.args)
+
+    def next_line(self, names: dict[str, str]) -> tuple[str, ...]:
+        """Forms the line of the next command, the same unless another is given."""
+        return tuple(word.format_map(names) for word in self.again or self.args)
+
+
+@dataclass
+class Stage:
+    """Holds a folder in which `repo` is the repository that commands run in, and what is named."""
+
+    folder: Path
+    names: dict[str, str] = field(default_factory=dict)
+    _steps: int = 0
+
+    @property
+    def repo(self) -> Path:
+        """Gives the repository that commands run in."""
+        return self.folder / "repo"
+
+    @property
+    def repositories(self) -> list[Path]:
+        """Lists all repositories of the stage."""
+        return [path for path in sorted(self.folder.iterdir()) if path.name != "home"]
+
+    def do(self, program: Program, *args: str, where: str = "repo") -> str:
+        """Runs one command that has to work, and gives what it printed."""
+        self._steps += 1
+        ran = program(self.folder / where, *args, now=EPOCH + 1000 * self._steps)
+        assert ran.code == 0, ran
+        return ran.stdout.strip()
+
+
+def make_empty(stage: Stage, _: Program) -> None:
+    """Makes a repository that has never seen a session."""
+    _init(stage.repo)
+
+
+def make_working(stage: Stage, program: Program) -> None:
+    """Makes a repository with a task, and a session in each state but the last."""
+    _init(stage.repo)
+    stage.do(program, "init")
+    _add_sessions(stage, program)
+    _settle(stage)
+
+
+def make_unread(stage: Stage, program: Program) -> None:
+    """Makes a repository that nobody has read yet: there is no index of it."""
+    make_working(stage, program)
+    shutil.rmtree(stage.repo / ".git" / "git-session")
+
+
+def make_patient(stage: Stage, program: Program) -> None:
+    """Makes a repository in which beats stay out of the log for a day."""
+    make_working(stage, program)
+    git(stage.repo, "config", "session.beatInterval", "1d")
+
+
+def make_durable(stage: Stage, program: Program) -> None:
+    """Makes a repository in which everything waits for the disk."""
+    make_working(stage, program)
+    git(stage.repo, "config", "session.fsync", "true")
+
+
+def make_deserted(stage: Stage, program: Program) -> None:
+    """Makes a repository with a session whose process is gone, and nobody has recorded it."""
+    make_working(stage, program)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        stage.do(program, "start", stage.names["free"], "--pid", str(process.pid))
+        process.kill()
+
+
+def make_apart(stage: Stage, program: Program) -> None:
+    """Makes two clones and their hub: `repo` lacks what `other` has sent, and has more to send."""
+    git(stage.folder, "init", "--quiet", "--bare", "hub.git")
+    for name in ("repo", "other"):
+        _init(stage.folder / name)
+        git(stage.folder / name, "remote", "add", "origin", "../hub.git")
+    stage.do(program, "init")
+    stage.do(program, "init", where="other")
+    _add_sessions(stage, program)
+    stage.do(program, "sync")
+    stage.do(program, "sync", where="other")
+    stage.do(program, "ready", stage.names["spawned"], "-m", "there", where="other")
+    stage.do(program, "snapshot", where="other")
+    stage.do(program, "sync", where="other")
+    stage.do(program, "running", stage.names["running"], "-m", "here")
+    _settle(stage)
+
+
+def _init(path: Path) -> None:
+    git(path.parent, "init", "--quiet", "--template=", "--initial-branch=main", str(path))
+
+
+def _add_sessions(stage: Stage, program: Program) -> None:
+    stage.names["task"] = stage.do(program, "task", "add", "Port the lexer")
+    stage.names["free"] = stage.do(program, "task", "add", "Nobody works on this one")
+    for state, steps in {
+        "spawned": (),
+        "ready": ("ready",),
+        "running": ("ready", "running"),
+        "handoff": ("ready", "running", "handoff"),
+    }.items():
+        session = stage.do(program, "start", stage.names["task"], "--session-id", f"s-{state}")
+        stage.names[state] = session
+        for step in steps:
+            stage.do(program, step, session)
+
+
+def _settle(stage: Stage) -> None:
+    """Packs all, so that a copy is a matter of few files."""
+    for path in stage.repositories:
+        git(path, "repack", "-adq")
+        for folder in (path / ".git" / "objects", path / "objects"):
+            if folder.is_dir():
+                for fan in folder.glob("??"):
+                    fan.rmdir()
+
+
+STAGES: Final[dict[str, Callable[[Stage, Program], None]]] = {
+    "empty": make_empty,
+    "working": make_working,
+    "unread": make_unread,
+    "patient": make_patient,
+    "durable": make_durable,
+    "deserted": make_deserted,
+    "apart": make_apart,
+}
+
+COMMANDS: Final = (
+    Command("init", "empty", ("init",)),
+    Command("first task", "empty", ("task", "add", "The first one")),
+    Command("task add", "working", ("task", "add", "Another")),
+    Command("task status", "working", ("task", "status", "{task}", "running", "--force")),
+    Command("task comment", "working", ("task", "comment", "{task}", "-m", "So it is")),
+    Command("start", "working", ("start", "{task}", "--engine", "codex")),
+    Command("ready", "working", ("ready", "{spawned}")),
+    Command("running", "working", ("running", "{ready}", "-m", "reading")),
+    Command("running with session.fsync", "durable", ("running", "{ready}")),
+    Command("handoff", "working", ("handoff", "{running}")),
+    Command("exit", "working", ("exit", "{handoff}"), again_codes=(0, 4)),
+    Command("snapshot", "working", ("snapshot",)),
+    Command("list", "unread", ("list",)),
+    Command("beat in a file", "patient", ("beat", "{running}", "--activity", "waiting")),
+    Command("beat in the log", "working", ("beat", "{running}", "--set", "tokens=12")),
+    Command("reconcile", "deserted", ("reconcile", "--apply")),
+    Command("actor new", "working", ("actor", "new", "--use")),
+    Command("hook install", "working", ("hook", "install")),
+    Command("sync", "apart", ("sync",)),
+    Command("sync --fetch", "apart", ("sync", "--fetch")),
+    Command("start --exclusive", "apart", ("start", "{free}", "--exclusive"), again_codes=(0, 4)),
+)
+"""Each command that changes anything."""

@@ -1,0 +1,157 @@
+"""Judges a stage after a fault: what is there, whole or not at all, and whether it is sound."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from git_session.fsck import check_log
+from git_session.log import SessionLog
+from git_session.wire import names
+from git_session.wire.chunk import decode_chunk
+from tests.conftest import git
+from tests.faults.commands import LATER, NOW, Command, Stage
+from tests.faults.program import Call, Fault, Outcome, Program
+
+_DRAWN: Final = re.compile(r"[0-9a-f]{64}|[0-9a-f]{32}|[st]-\d{8}-[0-9a-f]{4}|\b1\d{12}\b")
+_KNOWN_CODES: Final = frozenset({0, 1, 2, 3, 4, 5})
+_KEPT: Final = ("git-session/beats/*.json", "grite/config.toml", "grite/actors/*/*", "hooks/*")
+"""Files in which commands keep what does not go into the log."""
+
+Tale = Counter[str]
+"""What the events of a log tell, without what is drawn by chance or read from a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Holds what a stage holds: what its logs tell, and the files beside them."""
+
+    tales: dict[str, Tale]
+    files: dict[str, str]
+
+
+@dataclass
+class Trial:
+    """Tries one command on copies of its stage, under one fault after the other."""
+
+    command: Command
+    template: Stage
+    program: Program
+    folder: Path
+    before: Contents = field(init=False)
+    after: Contents = field(init=False)
+    calls: tuple[Call, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Runs the command without a fault: what it changes then is the whole of it."""
+        stage = self._copy()
+        self.before = read_contents(stage)
+        ran = self._run(stage, is_traced=True)
+        assert ran.code == 0, ran
+        self.after = read_contents(stage)
+        self.calls = tuple(call for call in ran.calls if call.is_change)
+        require_sound(stage)
+        self._require_next(stage)
+
+    def try_fault(self, fault: Fault) -> Outcome:
+        """Runs the command under a fault and checks all that is promised."""
+        stage = self._copy()
+        outcome = self._run(stage, fault=fault)
+        assert outcome.was_hit, "nothing was hit"
+        if fault.error is None:
+            assert outcome.code == -signal.SIGKILL, outcome
+        else:
+            assert outcome.code in _KNOWN_CODES, outcome
+        assert "Traceback" not in outcome.stderr, outcome.stderr
+        assert "internal error" not in outcome.stderr, outcome.stderr
+        found = read_contents(stage)
+        for name, tale in found.tales.items():
+            whole, nothing = self.after.tales[name], self.before.tales[name]
+            assert tale in (whole, nothing), f"half of it: {tale - nothing}"
+        if outcome.code == 0 or outcome.stdout:
+            assert found.tales == self.after.tales, "acknowledged, and not there"
+        if outcome.code == 0 and not outcome.stderr:
+            assert found.files == self.after.files, "acknowledged, and not there"
+        require_sound(stage)
+        self._require_next(stage)
+        return outcome
+
+    def _copy(self) -> Stage:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.template.folder, self.folder, symlinks=True)
+        return Stage(self.folder, dict(self.template.names))
+
+    def _run(self, stage: Stage, **how: Any) -> Outcome:
+        return self.program(stage.repo, *self.command.line(stage.names), now=NOW, **how)
+
+    def _require_next(self, stage: Stage) -> None:
+        """Runs the next command, which has to work as if nothing had happened."""
+        ran = self.program(stage.repo, *self.command.next_line(stage.names), now=LATER)
+        assert ran.code in self.command.again_codes, f"the next command fails: {ran}"
+        if ran.code == 0 and self.command.again is None:
+            for name, tale in read_contents(stage).tales.items():
+                assert tale >= self.after.tales[name], "not done by the next command either"
+
+
+def read_contents(stage: Stage) -> Contents:
+    """Reads all logs of a stage, and the files beside them."""
+    tales: dict[str, Tale] = {}
+    files: dict[str, str] = {}
+    for path in stage.repositories:
+        log = _open(path)
+        tales[path.name] = _read_tale(log)
+        for pattern in _KEPT:
+            for file in log.common_dir.glob(pattern):
+                if not file.name.startswith("."):
+                    place = _DRAWN.sub("*", str(file.relative_to(path)))
+                    files[place] = _DRAWN.sub("*", file.read_text("utf-8", "replace"))
+    return Contents(tales, files)
+
+
+def require_sound(stage: Stage) -> None:
+    """Checks each repository by fsck, by git's own, and its index against its log."""
+    for path in stage.repositories:
+        log = _open(path)
+        if log.store.read_ref(names.WAL_REF) is not None:
+            assert check_log(log)["findings"] == []
+        git(path, "fsck", "--strict", "--no-dangling", "--no-progress")
+        by_index = _answers(_open(path))
+        for file in (log.common_dir / names.SESSION_DIR).glob("index-*"):
+            file.unlink(missing_ok=True)
+        assert by_index == _answers(_open(path)), "the index tells something else than the log"
+
+
+def _open(path: Path) -> SessionLog:
+    return SessionLog.open(path, clock=lambda: LATER)
+
+
+def _answers(log: SessionLog) -> Sequence[Any]:
+    return (
+        log.session_rows(include_exited=True),
+        log.task_rows(include_all=True),
+        log.transition_rows(),
+    )
+
+
+def _read_tale(log: SessionLog) -> Tale:
+    return Counter(_DRAWN.sub("*", line) for line in _tell(log))
+
+
+def _tell(log: SessionLog) -> Iterator[str]:
+    head = log.store.read_ref(names.WAL_REF)
+    told: set[bytes] = set()
+    for commit in log.store.read_commits(head) if head else ():
+        for path, data in commit.chunks:
+            assert data is not None, path
+            events, faults = decode_chunk(data)
+            assert faults == []
+            for event in events:
+                if event.event_id not in told:
+                    told.add(event.event_id)
+                    yield f"{event.kind} {event.payload}"

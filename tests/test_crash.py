@@ -1,0 +1,108 @@
+"""Whatever call a command is stopped or failed at: its change is there wholly or not at all.
+
+Each command that changes anything is run again and again, each time killed at another one of the
+calls that change files, or with that call failing. As the state after one call is the state before
+the next, the state before and after each of them is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.faults.commands import COMMANDS, STAGES, Command, Stage
+from tests.faults.program import Call, Fault, Program, started, why_not
+from tests.faults.soundness import Trial
+from tests.figures import Figures
+
+ERRORS: Final = ("ENOSPC", "EIO", "EACCES")
+SAMPLE: Final = (
+    ('link("', "tmp_object", None),
+    ('link("', "wal.lock", None),
+    ('rename("', "wal.lock", None),
+    ('unlink("', "locks", None),
+    ("write(1", "", None),
+    ("pwrite64(", "", None),
+    ('rename("', "wal.lock", "EIO"),
+    ("write(", "", "ENOSPC"),
+)
+"""Calls of one transition: how they begin, what they name, and the error, None for a kill."""
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+@pytest.fixture(scope="session")
+def stages() -> dict[str, Stage]:
+    return {}
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    with started(tmp_path / "program") as program:
+        yield program
+
+
+@pytest.fixture
+def prepare(
+    program: Program,
+    stages: dict[str, Stage],
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+) -> Callable[[Command], Trial]:
+    """Gives a maker of trials; a stage is made once for all tests of a worker."""
+
+    def make(command: Command) -> Trial:
+        if command.stage not in stages:
+            stage = Stage(tmp_path_factory.mktemp(command.stage))
+            STAGES[command.stage](stage, program)
+            stages[command.stage] = stage
+        return Trial(command, stages[command.stage], program, tmp_path / "stage")
+
+    return make
+
+
+def plan_fault(call: Call, error: str | None) -> Fault:
+    # A full disk stays full; any other error may hit one call and not the next.
+    return Fault(call, error, is_lasting=error == "ENOSPC")
+
+
+def try_faults(trial: Trial, faults: Sequence[Fault]) -> None:
+    """Tries all faults, and fails with all that went wrong."""
+    failures = []
+    for fault in faults:
+        try:
+            trial.try_fault(fault)
+        except AssertionError as failure:
+            failures.append(f"{fault}\n{failure}")
+    assert not failures, f"{len(failures)} of {len(faults)}:\n\n" + "\n\n".join(failures)
+
+
+def test_a_transition_that_is_killed_or_fails_at_some_calls_is_whole_or_not_there(
+    prepare: Callable[[Command], Trial], figures: Figures
+) -> None:
+    """A sample of what the test below does in full."""
+    (command,) = (command for command in COMMANDS if command.name == "running")
+    trial = prepare(command)
+    faults = []
+    for begin, named, error in SAMPLE:
+        calls = [c for c in trial.calls if c.text.startswith(begin) and named in c.text]
+        assert calls, (begin, named)
+        faults.append(plan_fault(calls[-1], error))
+    try_faults(trial, faults)
+    figures.add("points of failure, sampled", len(faults))
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("error", [None, *ERRORS], ids=["killed", *ERRORS])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_fault_at_any_call_leaves_a_change_whole_or_not_at_all(
+    prepare: Callable[[Command], Trial], figures: Figures, command: Command, error: str | None
+) -> None:
+    trial = prepare(command)
+    try_faults(trial, [plan_fault(call, error) for call in trial.calls])
+    what = "killed at a call" if error is None else f"a call failed with {error}"
+    figures.add(f"points of failure: {what}", len(trial.calls))
+    figures.add("points of failure: commands", error is None)
