@@ -8,11 +8,10 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,37 +32,21 @@ from git_session.store.actors import create_actor, read_actor
 from git_session.store.objects import ObjectStore
 from tests import stores
 from tests.conftest import Cli, Grite, git, run
+from tests.racing import (
+    RECORDER,
+    count_commits,
+    new_session,
+    race,
+    require_all,
+    start_program,
+)
 from tests.stores import WAL
 
 MINE: Final = "1" * 32
 THEIRS: Final = "2" * 32
 
-
-def count_commits(path: Path) -> int:
-    """Counts the log's commits, by git."""
-    return int(git(path, "rev-list", "--count", WAL))
-
-
-def new_session(log: SessionLog) -> str:
-    """Records a task with one session that is running, and gives the session's id."""
-    session = log.start(log.add_task("Title").task.task_id).session.session_id
-    log.advance(session, "ready")
-    log.advance(session, "running")
-    return session
-
-
 # -- many writers at once
 
-RECORDER: Final = """
-import sys
-from git_session import SessionLog
-path, session, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-log = SessionLog.open(path)
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(count):
-    print(log.advance_row(session, "running", note=f"{number}")["commit"], flush=True)
-"""
 BEGINNER: Final = """
 import sys
 from git_session import SessionLog
@@ -74,36 +57,6 @@ made = log.add_task_row(sys.argv[2])
 print(made["commit"])
 print(log.start_row(made["task"]["task_id"])["commit"])
 """
-
-
-def start_program(script: str, *args: object) -> subprocess.Popen[str]:
-    """Starts a script in a process of its own, up to where it waits for the word to go."""
-    command = [sys.executable, "-c", script, *map(str, args)]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def race(programs: Sequence[subprocess.Popen[str]]) -> list[list[str]]:
-    """Lets the programs go all at once and gives the lines that each one then said."""
-    for program in programs:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "ready\n", program.communicate()[1]
-    for program in programs:
-        assert program.stdin is not None
-        program.stdin.write("go\n")
-        program.stdin.flush()
-    said = [program.communicate(timeout=300) for program in programs]
-    assert [program.returncode for program in programs] == [0] * len(programs), said
-    return [out.split() for out, _ in said]
-
-
-def require_all(path: Path, acknowledged: Sequence[str]) -> None:
-    """Checks that every commit which was told of is in the log, on its one line."""
-    assert len(set(acknowledged)) == len(acknowledged)
-    line = git(path, "rev-list", "--first-parent", WAL).split()
-    assert set(acknowledged) <= set(line)
-    assert len(line) == count_commits(path)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +187,7 @@ def test_a_writer_that_is_killed_leaves_its_step_whole_or_not_at_all(
 
 @pytest.mark.heavy
 def test_writers_killed_at_any_moment_lose_nothing_that_they_told(repo: Path) -> None:
-    """A lock file that git's own ref update leaves behind is named by the error, and removed."""
+    """Nor do they leave a lock behind that would keep the next ones out."""
     session = new_session(SessionLog.open(repo))
     chance = random.Random(4)
     told: list[str] = []
@@ -252,7 +205,6 @@ def test_writers_killed_at_any_moment_lose_nothing_that_they_told(repo: Path) ->
         for writer in writers:
             out = writer.communicate()[0]
             told += [line for line in out.split() if len(line) == 40]
-        (repo / ".git" / f"{WAL}.lock").unlink(missing_ok=True)
     assert told
     require_all(repo, told)
     log = SessionLog.open(repo)
