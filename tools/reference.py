@@ -47,7 +47,6 @@ SETTINGS: Final[Pairs] = (
         "session.pushTimeout",
         "Seconds that a push of yours waits for the log to go along; default: 10.",
     ),
-    ("session.repo", "The repositories that `list --everywhere` shows besides the one here."),
     ("session.task", "The task of agents that report themselves through their hooks."),
     ("session.repo", "Further repositories, any number, that list --everywhere shows."),
     ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),
