@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_session.cli.placeholders import FIELDS, Format
@@ -107,6 +107,7 @@ def forests(draw: st.DrawFn) -> list[Node[str]]:
     return draw(st.permutations(nodes))
 
 
+@settings(max_examples=50)
 @given(forests())
 def test_each_node_stands_once_on_a_line_that_leads_from_those_that_follow_it(
     nodes: list[Node[str]],

@@ -303,4 +303,4 @@ def test_json_tells_the_moment_that_was_asked_about(cli: Cli, night: Path) -> No
         data = cli(night, *args, "--at", words, "--json").json()["data"]
         assert data["at"] == {"words": words, "ts": 1795010800999, "commit": None}
         model.model_validate(data)
-        assert "at" not in cli(night, *args, "--json").json()["data"]
+    assert "at" not in cli(night, "list", "--json").json()["data"]

@@ -2,15 +2,21 @@
 
 const BAR = 18;
 const SIGN = 7;
+const TINY = 6;
 
 function paintBar(context, box, scale, session, y, marked) {
   const left = Math.max(scale.x(session.begin_ts), box.left - 20);
   const end = Math.max(scale.x(session.end), scale.x(session.begin_ts) + 3);
   const right = Math.min(end, box.width + 20);
   const heard = session.isQuiet ? Math.max(scale.x(session.seen_ts), left + 3) : right;
-  paintSpans(context, scale, session, y, { left, right: Math.min(heard, right) });
+  if (right - left < TINY) {
+    context.fillStyle = ink[session.outcome];
+    context.fillRect(left, y, right - left, BAR);
+  } else {
+    paintSpans(context, scale, session, y, { left, right: Math.min(heard, right) });
+  }
   if (heard < right) paintSilence(context, heard, right, y);
-  if (end <= box.width + 20) paintEnd(context, session, end, y, right - left);
+  if (end <= box.width + 20 && right - left >= TINY) paintEnd(context, session, end, y, right - left);
   paintText(context, box, scale, session, y, { left, right: Math.min(heard, right) });
   if (session === marked.chosen || session === marked.hovered) {
     paintRing(context, { left, right, y }, session === marked.chosen);

@@ -109,9 +109,9 @@ function placeLabels() {
 function makeLabel() {
   const label = document.createElement("div");
   label.className = "label";
-  const title = document.createElement("bdi");
-  const task = document.createElement("span");
-  label.append(title, task);
+  const name = document.createElement("div");
+  name.append(document.createElement("bdi"), document.createElement("span"));
+  label.append(name);
   pool.push(label);
   element("labels").append(label);
   return label;
@@ -123,11 +123,13 @@ function fillLabel(label, placed) {
   label.style.top = `${AXIS + placed.top}px`;
   label.style.height = box.left ? `${placed.height - 1}px` : "30px";
   label.style.width = box.left ? `${box.left}px` : "100%";
+  label.classList.toggle("is-tall", placed.height > box.row * 4);
   if (label.lane === lane) return;
   label.lane = lane;
   label.title = lane.title;
-  label.firstChild.textContent = lane.title || "(no title)";
-  label.lastChild.textContent = [shortTask(lane.task_id), lane.status].filter(Boolean).join(" · ");
+  const [title, task] = label.firstChild.children;
+  title.textContent = lane.title || "(no title)";
+  task.textContent = [shortTask(lane.task_id), lane.status].filter(Boolean).join(" · ");
 }
 
 function shortTask(task) {

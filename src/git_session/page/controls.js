@@ -24,11 +24,12 @@ function resetFilters() {
 }
 
 /** Fills a list with the values that there are; where all have the same one there is no choice. */
-function fillChoices(name) {
-  const counts = countValues(name);
-  const select = element(name);
+function fillChoices(field) {
+  const counts = countValues(field);
+  const select = element(field);
   for (const [value, count] of [...counts].sort(([one], [other]) => one.localeCompare(other))) {
-    select.append(make("option", { value }, `${value} (${count})`));
+    const name = value.length > 40 ? `${value.slice(0, 39)}…` : value;
+    select.append(make("option", { value }, `${name} (${count})`));
   }
   select.closest("label").hidden = counts.size < 2;
 }
