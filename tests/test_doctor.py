@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from git_session.doctor.repository import judge_git
+from git_session.hooks.shim import encode_shim
 from git_session.log import SessionLog
 from git_session.store.agent_sessions import AgentSessions
 from tests.conftest import Cli, Ran, git
@@ -77,10 +78,7 @@ def _disable(hook: Path) -> None:
 
 
 def _remove_program(hook: Path) -> None:
-    text = hook.read_text()
-    line = next(line for line in text.splitlines() if line.startswith("program() {"))
-    program = line.split()[2].strip("'")
-    hook.write_text(text.replace(program, "/nowhere/git-session"))
+    hook.write_bytes(encode_shim(hook.name, ["/nowhere/git-session"]))
 
 
 def _bypass(hook: Path) -> None:
@@ -122,11 +120,7 @@ def test_a_hook_that_is_there_and_does_nothing_is_red(
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
     hook = healthy / ".git" / "hooks" / "prepare-commit-msg"
-    text = hook.read_text()
-    line = next(line for line in text.splitlines() if line.startswith("program() {"))
-    words = line.removeprefix("program() { ").removesuffix(' "$@"; }')
-    first = words.split()[0]
-    hook.write_text(text.replace(words, str(program)).replace(first, str(program)))
+    hook.write_bytes(encode_shim(hook.name, [str(program)]))
     line_of = _lines(cli(healthy, "doctor", "--json"))["hook prepare-commit-msg"]
     assert line_of["status"] == "failing"
     assert "it was run and did nothing" in line_of["message"]
