@@ -44,8 +44,8 @@ SETTINGS: Final[Pairs] = (
         "How often a beat is put into the log by itself, such as 15m or 1h; default: 15m.",
     ),
     (
-        "session.pushTimeout",
-        "Seconds that a push of yours waits for the log to go along; default: 10.",
+        "session.fsync",
+        "Whether what is recorded is on the disk at once; default: as core.fsync says for git.",
     ),
     ("session.task", "The task of agents that report themselves through their hooks."),
     ("session.repo", "Further repositories, any number, that list --everywhere shows."),
