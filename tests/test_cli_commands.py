@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from git_session.cli import SECTIONS, group
 from git_session.cli.options import Settings
 from git_session.log import SessionLog
 from tests.conftest import Cli, git
-from tools.reference import COMMAND_TO_RUN, format_files, list_written
+from tools.reference import COMMAND_TO_RUN, SETTINGS, VARIABLES, format_files, list_written
 
 
 def _commands() -> dict[str, click.Command]:
@@ -33,6 +34,10 @@ def _commands() -> dict[str, click.Command]:
 
 
 COMMANDS: Final = _commands()
+ROOT: Final = Path(__file__).resolve().parent.parent
+OF_AGENTS: Final = ROOT / "src" / "git_session" / "agents" / "events.py"
+"""Here `session.created` is the name of an agent's event."""
+
 KNOWN_THINGS: Final = frozenset(
     {
         *("session", "sessions", "task", "tasks", "engine", "remote", "remotes"),
@@ -40,8 +45,6 @@ KNOWN_THINGS: Final = frozenset(
     }
 )
 """Names of parameters whose values a Tab can offer."""
-
-ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -89,6 +92,15 @@ def test_the_reference_and_the_man_pages_tell_of_every_command_as_it_is() -> Non
     written = {path: (ROOT / path).read_text(encoding="utf-8") for path in list_written(ROOT)}
     stale = [str(path) for path in sorted({*made, *written}) if made.get(path) != written.get(path)]
     assert not stale, f"type {COMMAND_TO_RUN} and commit what it writes: {', '.join(stale)}"
+
+
+def test_every_setting_and_variable_that_is_read_is_documented() -> None:
+    modules = set((ROOT / "src").rglob("*.py")) - {OF_AGENTS}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in modules)
+    settings = set(re.findall(r'"(session\.[a-z]+[A-Za-z]*)"', source))
+    variables = set(re.findall(r'"(GIT_SESSION_[A-Z_]+)"', source))
+    assert settings <= {name for name, _ in SETTINGS}, "add it to SETTINGS in tools/reference.py"
+    assert variables <= {name for name, _ in VARIABLES}, "add it to VARIABLES in tools/reference.py"
 
 
 def test_every_parameter_that_names_something_known_completes_it(

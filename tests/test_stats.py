@@ -82,3 +82,11 @@ def test_many_appends_are_packed_by_git_itself_and_nothing_waits_for_it(
     # It is not started again at once, whether it helped or not.
     git(path, "config", "gc.auto", "1")
     assert not start_maintenance(log)
+
+
+def test_progress_is_told_object_by_object(repo: Path) -> None:
+    log = SessionLog.open(repo)
+    log.start(log.add_task("Port the lexer").task.task_id)
+    seen: list[int] = []
+    report = model.StatsReport.model_validate(measure_log(log, seen.append))
+    assert seen == list(range(1, report.loose.objects + report.packed.objects + 1))

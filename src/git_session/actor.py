@@ -210,5 +210,5 @@ def _count_events(log: SessionLog, keys: list[TrustedKey]) -> Counts:
     replay = Replay(judge=tally.judge)
     head = log.head()
     if head is not None:
-        replay.add(log.store.read_commits(head))
+        replay.add(log.reader.watch(log.store.read_commits(head)))
     return {actor.hex(): found for actor, found in tally.count_by_actor(replay).items()}

@@ -102,6 +102,10 @@ class LogReader:
                 other.add(self.store.read_commits(head))
         return other
 
+    def watch(self, commits: Iterator[LogCommit]) -> Iterator[LogCommit]:
+        """Gives the commits on as they come, and tells the progress of them."""
+        return commits if self.progress is None else _watch(commits, self.progress)
+
     @property
     def unsaved(self) -> int:
         """Counts the commits that were read and that no index knows."""
@@ -154,10 +158,7 @@ class LogReader:
         return self._index
 
     def _read_commits(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
-        commits = self._read_unwatched(head, known)
-        if self.progress is None:
-            return commits
-        return _watch(commits, self.progress)
+        return self.watch(self._read_unwatched(head, known))
 
     def _read_unwatched(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
         return self.store.read_commits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from git_session.store.git import list_objects
 _AHEAD: Final = 100_000
 
 
-def measure_log(log: SessionLog) -> Row:
+def measure_log(log: SessionLog, on_progress: Callable[[int], None] | None = None) -> Row:
     """Measures the log and gives the row of a StatsReport; sizes are in bytes on disk.
 
+    `on_progress` is called with the number of objects measured so far.
     The objects are those that the log's head leads to: commits, trees, chunks and meta.json.
     """
     head, replay = log.reader.read()
@@ -23,7 +25,7 @@ def measure_log(log: SessionLog) -> Row:
     transitions = log.transition_rows()
     per_session = Counter((row["grite_issue_id"], row["session_id"]) for row in transitions)
     days = Counter(_day(row["ts"]) for row in transitions)
-    commits, loose, packed = _measure_objects(log, head)
+    commits, loose, packed = _measure_objects(log, head, on_progress)
     return {
         "head": head,
         "events": replay.event_count,
@@ -40,7 +42,9 @@ def measure_log(log: SessionLog) -> Row:
     }
 
 
-def _measure_objects(log: SessionLog, head: str | None) -> tuple[int, Row, Row]:
+def _measure_objects(
+    log: SessionLog, head: str | None, on_progress: Callable[[int], None] | None
+) -> tuple[int, Row, Row]:
     """Counts the commits, and measures the objects that are files of their own or packed."""
     commits = 0
     loose = {"objects": 0, "bytes": 0}
@@ -51,6 +55,8 @@ def _measure_objects(log: SessionLog, head: str | None) -> tuple[int, Row, Row]:
             part["objects"] += 1
             part["bytes"] += found.size
             commits += found.is_commit
+            if on_progress is not None:
+                on_progress(loose["objects"] + packed["objects"])
     return commits, loose, packed
 
 

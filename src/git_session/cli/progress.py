@@ -16,19 +16,19 @@ _CLEAR_LINE: Final = "\r\x1b[K"
 
 
 class Progress:
-    """Shows how many commits a command has seen; nothing where stderr is no terminal."""
+    """Shows how many things a command has seen; nothing where stderr is no terminal."""
 
-    def __init__(self, word: str, patience: float = PATIENCE_S) -> None:
-        self._word = word
+    def __init__(self, word: str, patience: float = PATIENCE_S, *, noun: str = "commits") -> None:
+        self._words = f"{noun} {word}"
         self._start = time.monotonic() + patience
         self._is_wanted = is_terminal(sys.stderr)
         self._is_shown = False
 
-    def show(self, commits: int) -> None:
-        """Says the number of commits seen so far, now and then."""
-        if commits % _EVERY or not self._is_wanted or time.monotonic() < self._start:
+    def show(self, number: int) -> None:
+        """Says the number of things seen so far, now and then."""
+        if number % _EVERY or not self._is_wanted or time.monotonic() < self._start:
             return
-        sys.stderr.write(f"{_CLEAR_LINE}{commits:,} commits {self._word}")
+        sys.stderr.write(f"{_CLEAR_LINE}{number:,} {self._words}")
         sys.stderr.flush()
         self._is_shown = True
 

@@ -7,6 +7,7 @@ from typing import Any
 from git_session.cli.opening import open_log, say_no_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line, print_lines
+from git_session.cli.progress import Progress
 from git_session.cli.table import format_pairs
 
 _DAYS = 7
@@ -22,7 +23,11 @@ def stats_command(settings: Settings) -> None:
     from git_session.stats import measure_log
 
     log = open_log()
-    row = measure_log(log)
+    progress = Progress("measured", noun="objects")
+    try:
+        row = measure_log(log, progress.show)
+    finally:
+        progress.clear()
     say_problems(log)
     if settings.is_json:
         print_data(row)
