@@ -121,6 +121,7 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("diff", "diff", "yesterday")
     check("task-show", "task", "show", task)
     check("fsck", "fsck")
+    check("repair", "repair")
     actor = check("actor-new", "actor", "new", "--use")["actor"]["actor_id"]
     for words in (("list", "--log"), ("show",), ("use", actor), ("key",)):
         check(f"actor-{words[0]}", "actor", *words)

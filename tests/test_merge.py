@@ -496,7 +496,7 @@ def test_a_part_that_is_missing_here_is_not_merged_away() -> None:
         with pytest.raises(DamagedLogError, match="missing here") as caught:
             write_merge(past.store, found)
         assert what in caught.value.message
-        assert "--refetch" in (caught.value.hint or "")
+        assert "session repair" in (caught.value.hint or "")
 
 
 def test_a_part_that_is_missing_below_the_meeting_changes_nothing() -> None:

@@ -461,7 +461,7 @@ def test_a_missing_head_is_an_error_with_a_hint(repo: Path) -> None:
     with pytest.raises(DamagedLogError, match="1" * 40) as caught:
         read_damaged(repo, "1" * 40)
     assert caught.value.hint is not None
-    assert "git fsck" in caught.value.hint
+    assert "git session repair" in caught.value.hint
 
 
 def test_a_head_that_is_no_commit_is_an_error(repo: Path) -> None:

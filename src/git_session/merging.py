@@ -108,7 +108,7 @@ def write_merge(store: ObjectStore, comparison: Comparison) -> str:
     if comparison.lost:
         raise DamagedLogError(
             f"a part of the log is missing here: {comparison.lost[0]}",
-            "git fsck names what is missing; git fetch --refetch REMOTE brings it back",
+            "git session repair --from REMOTE brings it back",
         )
     plan = plan_merge(comparison.mine, comparison.theirs)
     return store.write_commit(

@@ -198,6 +198,7 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "overlap": model_watch.OverlapReport,
     "doctor": model_doctor.DoctorReport,
     "fsck": model.FsckReport,
+    "repair": model_trust.RepairReport,
     "actor-list": model_trust.ActorList,
     "actor-show": model_trust.ActorShown,
     "actor-new": model_trust.ActorShown,

@@ -45,6 +45,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "reconcile": "Compares the log with the processes and checkouts of this host.",
         "doctor": "Looks whether all is well, and says what mends it.",
         "fsck": "Checks every commit, chunk, event and session of the log.",
+        "repair": "Recovers what is damaged or missing from wherever else it is.",
         "actor": "Shows and makes actors: who writes, and whose signatures count.",
     },
     "Connect": {

@@ -46,6 +46,10 @@ WARNINGS: Final = {
     "label": "a session label that no session of the task bears out",
 }
 CODES: Final = {**ERRORS, **WARNINGS}
+DAMAGE: Final = frozenset(
+    {"missing_commit", "missing_object", "chunk", "event", "event_id", "merge"}
+)
+"""Errors by which events are lost, which may be good elsewhere."""
 
 _TOLERANCE_MS: Final = 5 * 60 * 1000
 

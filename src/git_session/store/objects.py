@@ -25,7 +25,7 @@ from git_session.store.object_files import ObjectFiles
 from git_session.store.place import Place, find_place
 from git_session.store.queue import wait_in_queue
 from git_session.store.ref_move import clear_dead_locks, sync_folder
-from git_session.store.refs import RefStore, failures
+from git_session.store.refs import REPAIR_HINT, RefStore, failures
 from git_session.store.walk import WINDOW, Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names
@@ -68,7 +68,8 @@ class ObjectStore(RefStore):
         return cls(place, repository)
 
     @cached_property
-    def _files(self) -> ObjectFiles:
+    def files(self) -> ObjectFiles:
+        """Gives what reads single objects, whatever became of them."""
         # A plain repository was found where no variable named another.
         return ObjectFiles(self.common_dir, os.environ if self._opened is not None else {})
 
@@ -168,17 +169,17 @@ class ObjectStore(RefStore):
 
     def _read_once(self, oid: str) -> tuple[int, bytes] | None:
         """Reads one object; for that alone git starts in less time than libgit2."""
-        loose = self._files.read_loose(oid)
+        loose = self.files.read_loose(oid)
         found = loose or (None if self._has_libgit2 else read_object(self.common_dir, oid))
         return found or self._read_object(oid)
 
     def _read_object(self, oid: str) -> tuple[int, bytes] | None:
         # Not through libgit2's commits: grafts and shallow clones hide parents there.
-        return self._files.read(oid)
+        return self.files.read(oid)
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
         shallow = self._repository.is_shallow
-        hint = "git fetch --unshallow" if shallow else "git fsck names what is missing"
+        hint = "git fetch --unshallow" if shallow else REPAIR_HINT
         return DamagedLogError(f"the log's commit {oid} cannot be read", hint)
 
     # -- writing

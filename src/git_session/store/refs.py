@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+REPAIR_HINT: Final = "git session repair looks for what it should be"
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
 
 
@@ -93,14 +94,10 @@ class RefStore:
         except KeyError:
             return None
         except failures(ValueError) as error:
-            raise DamagedLogError(
-                f"{name} cannot be read: {error}",
-                f"remove {self.common_dir / name}, then: git fetch REMOTE {name}:{name}",
-            ) from error
+            raise DamagedLogError(f"{name} cannot be read: {error}", REPAIR_HINT) from error
         if isinstance(target, str):
             raise DamagedLogError(
-                f"{name} points at the ref {target}, not at a commit",
-                f"git symbolic-ref --delete {name}, then: git fetch REMOTE {name}:{name}",
+                f"{name} points at the ref {target}, not at a commit", REPAIR_HINT
             )
         return str(target)
 

@@ -1,0 +1,317 @@
+"""Recovers what is damaged or missing in the log here from wherever else it is.
+
+Objects are put back as they were, byte for byte, where their ids prove it, and events that were
+found are appended in one commit. Nothing is rewritten and no ref is forced: one that is not there
+is made, and for one that is broken there is the command that a person can type.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from git_session.errors import ConflictError, ContendedError, DamagedLogError
+from git_session.fold.findings import finding_row
+from git_session.fold.replay import Problem
+from git_session.fold.rows import Row
+from git_session.fold.salvage import (
+    Found,
+    Survey,
+    choose_events,
+    rebuild_chunks,
+    sort_events,
+    sound_events,
+)
+from git_session.store.commits import OnFault, ignore_fault, write_tree
+from git_session.store.remote import Git
+from git_session.store.salvage import (
+    Kind,
+    Place,
+    borrow_log,
+    find_lost_commits,
+    find_reflog,
+    find_refs,
+    format_ref_command,
+    read_head,
+    read_line,
+)
+from git_session.wire import names
+from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
+from git_session.wire.commit import LogCommit, Meta, format_meta
+from git_session.wire.event import KIND_NAMES, Event
+from git_session.wire.git_object import BLOB, COMMIT, format_commit
+
+if TYPE_CHECKING:
+    from git_session.store.objects import ObjectStore
+
+_RANKS: Final[tuple[Kind, ...]] = ("reflog", "remote", "tracking", "ref", "lost", "snapshot")
+_MOST_CANDIDATES: Final = 50
+_TRIES: Final = 20
+_MESSAGE: Final = "git session repair"
+
+
+@dataclass(slots=True)
+class RepairPlan:
+    """Holds what a repair would do.
+
+    `head` is what the log's ref holds and `fault` why it cannot be read; `candidates` are commits
+    that could be the head, the best first, with the events that each tells; `objects` can be put
+    back under their ids, and `events` be appended; `lost` are the ids of events found nowhere.
+    """
+
+    head: str | None
+    fault: DamagedLogError | None
+    candidates: list[tuple[Place, int]] = field(default_factory=list)
+    objects: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    events: dict[bytes, Found] = field(default_factory=dict)
+    damage: list[Problem] = field(default_factory=list)
+    lost: set[bytes] = field(default_factory=set)
+
+    @property
+    def is_sound(self) -> bool:
+        """Tells whether there is a head that can be read."""
+        return self.head is not None and self.fault is None
+
+    @property
+    def base(self) -> str | None:
+        """Gives the head that is there, else the one that is to be there."""
+        return self.head if self.is_sound else self._first_candidate()
+
+    def _first_candidate(self) -> str | None:
+        return self.candidates[0][0].commit if self.candidates else None
+
+
+def plan_repair(
+    store: ObjectStore,
+    *,
+    remote: str | None = None,
+    open_git: Callable[[Path, Path], Git] = Git,
+    on_progress: Callable[[int], None] | None = None,
+) -> RepairPlan:
+    """Finds what is damaged, and what makes up for it; changes nothing.
+
+    `remote` is asked for all that it has; `on_progress` gets the number of commits read so far.
+    Raises what fetching from the remote does.
+    """
+    with ExitStack() as stack:
+        donor = None
+        if remote is not None:
+            donor = stack.enter_context(borrow_log(store, remote, open_git))
+        return _Planner(store, donor, remote or "", on_progress).make()
+
+
+def apply_repair(store: ObjectStore, plan: RepairPlan) -> str | None:
+    """Carries a plan out and gives the commit that was appended, if events had to be.
+
+    A broken ref stays as it is. Raises ConflictError when the ref came to be meanwhile,
+    ContendedError when others kept moving it, and ReadOnlyError.
+    """
+    for kind, content in plan.objects.values():
+        store.files.put(kind, content)
+    if plan.fault is not None:
+        return None
+    if plan.head is None and plan.base is not None:
+        _create_ref(store, plan.base)
+    return _append(store, plan) if plan.events else None
+
+
+def report_row(store: ObjectStore, plan: RepairPlan, applied: str | None, *, done: bool) -> Row:
+    """Makes the row of a RepairReport; `done` tells whether the plan was carried out."""
+    state = "sound" if plan.is_sound else "missing" if plan.fault is None else "unreadable"
+    needs_hand = plan.fault is not None and plan.base is not None
+    return {
+        "head": plan.head,
+        "head_state": "none" if state == "missing" and not plan.base and not plan.events else state,
+        "head_command": format_ref_command(store, plan.head, plan.base or "")
+        if needs_hand
+        else None,
+        "candidates": [
+            {"commit": place.commit, "source": place.name, "events": count}
+            for place, count in plan.candidates
+        ],
+        "objects": len(plan.objects),
+        "events": [_event_row(plan.events[event_id]) for event_id in sorted(plan.events)],
+        "damage": [finding_row(problem) for problem in plan.damage],
+        "lost_events": sorted(event_id.hex() for event_id in plan.lost),
+        "is_applied": done,
+        "commit": applied,
+    }
+
+
+class _Planner:
+    """Looks at what there is, here and at the donor."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        donor: ObjectStore | None,
+        origin: str,
+        on_progress: Callable[[int], None] | None,
+    ) -> None:
+        self._store = store
+        self._donor = donor
+        self._origin = origin
+        self._on_progress = on_progress
+        self._count = 0
+        self._borrowed: dict[str, tuple[int, bytes]] = {}
+        self._surveyed: set[str] = set()
+
+    def make(self) -> RepairPlan:
+        plan = RepairPlan(*read_head(self._store))
+        if plan.fault is not None and plan.head is not None and self._read(plan.head) is not None:
+            plan.fault = None  # the donor has that commit, and it will be put back
+        places = self._find_places()
+        if not plan.is_sound:
+            plan.candidates = self._weigh([*places, *find_lost_commits(self._store)])
+        survey = self._survey(plan)
+        certain, possible = self._gather(plan, survey, places)
+        self._rebuild(plan, survey, [*certain, *possible])
+        plan.events = choose_events(survey, certain, possible)
+        plan.lost = survey.wanted - plan.events.keys()
+        made_up_for = {event_id.hex() for event_id in (*survey.here, *plan.events)}
+        plan.damage = [found for found in survey.damage if found.event_id not in made_up_for]
+        return plan
+
+    def _rebuild(self, plan: RepairPlan, survey: Survey, found: Sequence[Found]) -> None:
+        """Rebuilds chunks from the events that they held, which proves that no other was in them.
+
+        What is not there at all is put back so; what was changed has all of its events elsewhere.
+        """
+        if not survey.lost_chunks:
+            return
+        events = {f.event.event_id: f.event for f in found} | survey.here
+        rebuilt = rebuild_chunks(survey.lost_chunks, events.values())
+        for name, chunk in rebuilt.items():
+            if survey.lost_chunks[name]:
+                plan.objects[name] = BLOB, chunk
+                survey.here |= {event.event_id: event for event in decode_chunk(chunk)[0]}
+        survey.damage = [
+            p
+            for p in survey.damage
+            if p.path.rpartition("/")[2].removesuffix(".bin") not in rebuilt
+        ]
+
+    def _read(self, oid: str) -> tuple[int, bytes] | None:
+        """Reads an object here, else at the donor, and remembers what only that one has."""
+        found = self._store.files.read(oid)
+        if found is None and self._donor is not None:
+            found = self._donor.files.read(oid)
+            if found is not None:
+                self._borrowed[oid] = found
+        return found
+
+    def _read_line(
+        self, head: str, on_fault: OnFault = ignore_fault, known: Container[str] = ()
+    ) -> Iterator[LogCommit]:
+        for commit in read_line(self._read, head, on_fault, known):
+            self._count += 1
+            if self._on_progress is not None:
+                self._on_progress(self._count)
+            yield commit
+
+    def _find_places(self) -> list[Place]:
+        donated = find_refs(self._donor, self._origin) if self._donor is not None else ()
+        return [*donated, *find_reflog(self._store), *find_refs(self._store)]
+
+    def _weigh(self, places: Sequence[Place]) -> list[tuple[Place, int]]:
+        """Counts what each place's line tells, and sorts the places by it, the best first."""
+        best: dict[str, Place] = {}
+        for place in sorted(places, key=lambda place: _RANKS.index(place.kind)):
+            if place.kind != "snapshot":
+                best.setdefault(place.commit, place)
+        weighed = []
+        for place in list(best.values())[:_MOST_CANDIDATES]:
+            line = list(self._read_line(place.commit))
+            events = {found.event.event_id for found in sound_events(line, "")}
+            if events and line[0].meta is not None:  # else it is a snapshot
+                weighed.append((place, len(events)))
+        return sorted(weighed, key=lambda x: (-x[1], _RANKS.index(x[0].kind), x[0].commit))
+
+    def _survey(self, plan: RepairPlan) -> Survey:
+        """Takes in the line, and reads what lies beside it, so that it can be put back too."""
+        survey = Survey()
+        self._borrowed.clear()
+        waiting = [plan.base] if plan.base is not None else []
+        is_line = True
+        while waiting:
+            head = waiting.pop()
+            note = survey.note_fault if is_line else survey.note_fault_beside
+            for commit in self._read_line(head, note, self._surveyed):
+                self._surveyed.add(commit.oid)
+                waiting.extend(commit.parents[1:])
+                if is_line:
+                    survey.take(commit)
+                else:
+                    survey.beside.extend(sound_events([commit], "the other side of a merge"))
+            is_line = False
+        plan.objects = dict(self._borrowed)
+        return survey
+
+    def _gather(
+        self, plan: RepairPlan, survey: Survey, places: Sequence[Place]
+    ) -> tuple[list[Found], list[Found]]:
+        """Gathers the events of all places: those that belong here, and those that may.
+
+        What a remote has beyond this log is for a sync to bring, unless this log has holes.
+        """
+        certain, possible = list(survey.beside), list[Found]()
+        is_whole = plan.is_sound and not survey.has_holes
+        for place in places:
+            commits = self._read_line(place.commit, known=self._surveyed)
+            is_for_sync = is_whole and place.is_theirs
+            (possible if is_for_sync else certain).extend(sound_events(commits, place.name))
+        known = {f.event.event_id for f in [*certain, *possible]}
+        if survey.has_holes or survey.wanted - known:
+            for place in find_lost_commits(self._store):
+                commits = self._read_line(place.commit, known=self._surveyed)
+                possible.extend(sound_events(commits, place.name))
+        return certain, possible
+
+
+def _create_ref(store: ObjectStore, head: str) -> None:
+    if not store.advance_ref(names.WAL_REF, None, head, _MESSAGE):
+        raise ConflictError(
+            f"{names.WAL_REF} came to be while it was looked for", "git session repair looks again"
+        )
+
+
+def _append(store: ObjectStore, plan: RepairPlan) -> str:
+    """Appends the events that were found in one commit, on whatever the head is by then."""
+    events = sort_events(found.event for found in plan.events.values())
+    for _ in range(_TRIES):
+        head = store.read_ref(names.WAL_REF)
+        commit = _write_commit(store, head, events)
+        if store.advance_ref(names.WAL_REF, head, commit, _MESSAGE):
+            return commit
+    raise ContendedError(f"other programs kept moving {names.WAL_REF}", "try again")
+
+
+def _write_commit(store: ObjectStore, head: str | None, events: Sequence[Event]) -> str:
+    """Writes events as they are, by the actor of the first; damaged files are no hindrance."""
+    chunk = encode_chunk(event.raw for event in events)
+    actor, digest = events[0].actor.hex(), hash_chunk(chunk)
+    files = {
+        names.META_PATH: format_meta(Meta(1, actor, digest, head)),
+        names.chunk_path(events[0].ts, digest): chunk,
+    }
+    tree = write_tree(store.files.put, files)
+    message = names.commit_message(len(events), actor)
+    raw = format_commit(tree, (head,) if head else (), int(time.time()), message)
+    return store.files.put(COMMIT, raw)
+
+
+def _event_row(found: Found) -> Row:
+    event = found.event
+    return {
+        "event_id": event.event_id.hex(),
+        "issue_id": event.issue_id.hex(),
+        "actor": event.actor.hex(),
+        "ts": event.ts,
+        "kind": KIND_NAMES.get(event.kind, str(event.kind)),
+        "source": found.source,
+        "found_in": found.commit,
+    }
