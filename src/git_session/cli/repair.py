@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from git_session.cli.opening import find_here
-from git_session.cli.options import Settings, command
+from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_line
 from git_session.cli.progress import Progress
 from git_session.cli.streams import say
@@ -26,7 +26,13 @@ _FOUND: Final = ("objects", "events", "damage", "lost_events")
     "git session repair --apply",
     "git session repair --from origin --apply --json",
 )
-@click.option("--from", "remote", metavar="REMOTE", help="Ask a remote for all that it has.")
+@click.option(
+    "--from",
+    "remote",
+    metavar="REMOTE",
+    shell_complete=completes("remote"),
+    help="Ask a remote for all that it has.",
+)
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; else it is only proposed.")
 def repair_command(settings: Settings, remote: str | None, is_applied: bool) -> int:
     """Recovers what is damaged or missing from wherever else it is.
