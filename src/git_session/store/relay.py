@@ -129,6 +129,7 @@ class _Relay:
         self._keyboard: Keyboard | None = None
         self._has_keys = False
         self._is_stopped = False
+        self._is_interrupted = False
         self._is_ended = False
 
     def run(self) -> None:
@@ -223,8 +224,12 @@ class _Relay:
             self._keyboard.turn(is_on=self._has_keys and not self._is_stopped)
 
     def _note_keys(self, keys: bytes) -> None:
-        if self._wiring.copy is not None and is_interrupt(self._wiring.copy, keys):
-            self._tell("interrupt")
+        copy = self._wiring.copy
+        is_interrupted = copy is not None and is_interrupt(copy, keys)
+        # Who types on has not stopped the command.
+        if is_interrupted or self._is_interrupted:
+            self._tell("interrupt", is_interrupted)
+        self._is_interrupted = is_interrupted
 
     def _tell(self, *words: Any) -> None:
         with suppress(OSError):

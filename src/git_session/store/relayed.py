@@ -159,7 +159,7 @@ class RelayedCommand(OnOurTerminal):
 
     def _take(self, word: str, values: list[Any]) -> None:
         if word == "interrupt":
-            self.interrupted_at = time.monotonic()
+            self.interrupted_at = time.monotonic() if values[0] else None
         elif word == "kept":
             self.kept = Kept(*values)
         elif word == "status" and is_over(values[0]):
