@@ -12,9 +12,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from git_session.autosync import start_background
 from git_session.beat import write_beat
-from git_session.claim import claim_row
 from git_session.errors import GitSessionError, TransitionError
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
@@ -22,7 +20,6 @@ from git_session.maintenance import start_maintenance
 from git_session.spool import record_or_spool, record_spooled
 from git_session.store.command import Command, Running, StartError, Wish
 from git_session.store.processes import read_process
-from git_session.store.relayed import RelayedCommand
 from git_session.store.signals import SignalInbox
 from git_session.store.spool import SeenExit, SpoolSlot
 from git_session.store.terminal import Terminal, can_relay
@@ -144,6 +141,8 @@ class _Run:
             "pid": os.getpid(),
         }
         if self._orders.is_exclusive:
+            from git_session.claim import claim_row  # and with it all that talks to remotes
+
             return claim_row(self._log, self._orders.task, **details)
         return self._log.start_row(self._orders.task, **details)
 
@@ -174,6 +173,8 @@ class _Run:
         shown = self._orders.shown
         if self._place.output is None:
             return Command(wish, terminal, None if shown == 1 else shown)
+        from git_session.store.relayed import RelayedCommand
+
         try:
             is_copied = shown == 1 and can_relay(terminal)
             return RelayedCommand(
@@ -242,7 +243,7 @@ class _Run:
 
     def _end(self, outcome: Outcome) -> Row:
         """Records how the command ended, or leaves that to the next one that writes."""
-        kept = self._command.kept if isinstance(self._command, RelayedCommand) else None
+        kept = None if self._command is None else self._command.kept
         if kept is not None and kept.fault is not None:
             self._warn(kept.fault)
         output_ref = f"sha256:{kept.sha256}" if kept is not None and kept.sha256 else None
@@ -283,6 +284,8 @@ class _Run:
         start_maintenance(self._log)
         is_synced = self._orders.is_synced
         if is_synced or self._log.store.read_flag("session.autoSync", default=False):
+            from git_session.autosync import start_background
+
             failure = start_background(self._log)
             if failure is not None:
                 self._warn(failure)

@@ -84,12 +84,21 @@ class Wish:
         return found or word
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Tells what became of the output: its SHA-256 (64 hex digits), and what went wrong."""
+
+    sha256: str | None
+    fault: str | None
+
+
 class Running(Protocol):
     """Is a command that runs, whoever its parent is."""
 
     pid: int
     has_own_terminal: bool
     interrupted_at: float | None
+    kept: Kept | None
 
     def poll(self) -> int | None:
         """Gives the next change of its state as a wait status; None when there was none."""
@@ -114,6 +123,9 @@ class OnOurTerminal:
     has_own_terminal = False
     interrupted_at: float | None = None
     """When Ctrl-C was typed on a terminal of its own, in monotonic seconds."""
+
+    kept: Kept | None = None
+    """What became of its output, once it has ended."""
 
     def __init__(self, terminal: Terminal | None) -> None:
         self._terminal = terminal

@@ -7,24 +7,15 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
-from git_session.store.command import OnOurTerminal, StartError, Wish, group_of, is_over
+from git_session.store.command import Kept, OnOurTerminal, StartError, Wish, group_of, is_over
 from git_session.store.relay import KEYS, NO_KEYS, start_relay, wire
 from git_session.store.terminal import Terminal, copy_size
 
 _PIECE: Final = 1 << 12
 _LOST: Final = 1 << 8
 """The wait status of exit code 1, for an end that nobody saw."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Tells what became of the output: its SHA-256 (64 hex digits), and what went wrong."""
-
-    sha256: str | None
-    fault: str | None
 
 
 class RelayedCommand(OnOurTerminal):
@@ -42,7 +33,6 @@ class RelayedCommand(OnOurTerminal):
         """Starts it. Raises StartError, or OSError where there is no room for what it needs."""
         super().__init__(terminal)
         self.has_own_terminal = has_own_terminal
-        self.kept: Kept | None = None
         self._end: int | None = None
         self._statuses: list[int] = []
         self._text = b""
