@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -180,18 +182,25 @@ def _run_shell(steps: Sequence[Step], home: Path) -> list[Outcome]:
     script = ["exec 2>&1 </dev/null"]
     for step in steps:
         script += [r"printf '\036'", step.typed.rstrip("\n"), r"printf '\037%s\036' $?"]
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=home,
-        env=make_environment(home),
-        stdout=subprocess.PIPE,
-        timeout=TIMEOUT_S,
-        check=False,
-        encoding="utf-8",
-    )
-    found = re.findall(r"\x1e([^\x1f]*)\x1f(\d+)\x1e", done.stdout)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        # What a page leaves running in the background must not keep anybody waiting, or stay.
+        shell = subprocess.Popen(
+            ["bash", "-c", "\n".join(script)],
+            cwd=home,
+            env=make_environment(home),
+            stdout=output,
+            start_new_session=True,
+        )
+        try:
+            shell.wait(TIMEOUT_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+        output.seek(0)
+        said = output.read()
+    found = re.findall(r"\x1e([^\x1f]*)\x1f(\d+)\x1e", said)
     if len(found) != len(steps):
-        raise RuntimeError(f"the shell ended before the page did: {done.stdout}")
+        raise RuntimeError(f"the shell ended before the page did: {said}")
     return [
         Outcome(step, printed.replace(str(home), _HOME), int(code))
         for step, (printed, code) in zip(steps, found, strict=True)

@@ -47,10 +47,6 @@ SETTINGS: Final[Pairs] = (
         "session.fsync",
         "Whether what is recorded is on the disk at once; default: as core.fsync says for git.",
     ),
-    (
-        "session.fsync",
-        "Whether what is recorded is on the disk before it is told; default: git's core.fsync.",
-    ),
     ("session.task", "The task of agents that report themselves through their hooks."),
     ("session.repo", "Further repositories, any number, that list --everywhere shows."),
     ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),
