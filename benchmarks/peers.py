@@ -19,7 +19,7 @@ BRAT_MISSING: Final = "brat or grite is not on PATH (cargo install brat --versio
 _BUGS: Final = 100
 _TASKS: Final = 200
 _EVENTS_A_TASK: Final = 10
-_ANY_CODE: Final = frozenset(range(256))
+_NOT_FOUND: Final = 8
 
 
 def prepare_git_bug(bench: Bench) -> Program | None:
@@ -40,7 +40,7 @@ def prepare_brat(bench: Bench) -> Program | None:
     """Makes a store of 200 tasks and gives `brat session show`; None without brat and grite.
 
     brat starts grite under its older name, and looks through all tasks for the session, which it
-    then does not find: whatever it ends with, that is the look-up.
+    then does not find: that is the look-up.
     """
     brat, grite = (_find(bench, name) for name in ("brat", "grite"))
     if brat is None or grite is None:
@@ -56,11 +56,13 @@ def prepare_brat(bench: Bench) -> Program | None:
     for command in (
         (grite, "--no-daemon", "init", "--no-agents-md"),
         (grite, "--no-daemon", "rebuild", "--from-snapshot"),
-        (brat, "init", "--no-agents-md"),
+        (brat, "--no-daemon", "init", "--no-agents-md"),
     ):
         _with_path(bench.program(store, *command), path).run()
-    show = bench.program(store, brat, "session", "show", made.sessions[-1].session_id)
-    return replace(_with_path(show, path), codes=_ANY_CODE)
+    show = bench.program(
+        store, brat, "--no-daemon", "session", "show", made.sessions[-1].session_id
+    )
+    return replace(_with_path(show, path), codes={_NOT_FOUND})
 
 
 def _with_path(program: Program, path: str) -> Program:
