@@ -184,18 +184,18 @@ def _run_shell(steps: Sequence[Step], home: Path) -> list[Outcome]:
         script += [r"printf '\036'", step.typed.rstrip("\n"), r"printf '\037%s\036' $?"]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         # What a page leaves running in the background must not keep anybody waiting, or stay.
-        shell = subprocess.Popen(
+        with subprocess.Popen(
             ["bash", "-c", "\n".join(script)],
             cwd=home,
             env=make_environment(home),
             stdout=output,
             start_new_session=True,
-        )
-        try:
-            shell.wait(TIMEOUT_S)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
+        ) as shell:
+            try:
+                shell.wait(TIMEOUT_S)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(shell.pid, signal.SIGKILL)
         output.seek(0)
         said = output.read()
     found = re.findall(r"\x1e([^\x1f]*)\x1f(\d+)\x1e", said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -139,7 +140,13 @@ def _objects(repository: Path) -> Iterator[tuple[str, bytes, bytes]]:
 
 
 def _git(folder: Path, *args: str, stdin: bytes = b"") -> bytes:
+    """Runs git with nobody's settings; a failure says what git said."""
+    foreign = {name for name in os.environ if name.startswith("GIT_")}
+    env = {name: value for name, value in os.environ.items() if name not in foreign}
+    env |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
     done = subprocess.run(
-        ["git", "-C", str(folder), *args], input=stdin, capture_output=True, check=True
+        ["git", *args], cwd=folder, env=env, input=stdin, capture_output=True, check=False
     )
+    if done.returncode != 0:
+        raise RuntimeError(f"git {args} in {folder}: {done.stderr.decode(errors='replace')}")
     return done.stdout
