@@ -95,7 +95,7 @@ def test_a_transition_that_is_killed_or_fails_at_some_calls_is_whole_or_not_ther
     figures.add("points of failure, sampled", len(faults))
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("error", [None, *ERRORS], ids=["killed", *ERRORS])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_a_fault_at_any_call_leaves_a_change_whole_or_not_at_all(

@@ -43,11 +43,11 @@ every_bit = pytest.mark.parametrize(
     "bits",
     [
         pytest.param(SAMPLE, id="sample"),
-        *(pytest.param(Bits(n, 8), id=f"bit {n}", marks=pytest.mark.heavy) for n in range(8)),
+        *(pytest.param(Bits(n, 8), id=f"bit {n}", marks=pytest.mark.exhaustive) for n in range(8)),
     ],
 )
 every_length = pytest.mark.parametrize(
-    "step", [pytest.param(29, id="sample"), pytest.param(1, id="all", marks=pytest.mark.heavy)]
+    "step", [pytest.param(29, id="sample"), pytest.param(1, id="all", marks=pytest.mark.exhaustive)]
 )
 
 

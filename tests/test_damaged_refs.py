@@ -114,7 +114,7 @@ def test_other_broken_refs_change_no_answer_about_sessions(
         assert ask(line) == answer
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("line", list(collect_lines(VALUES)))
 def test_no_command_falls_over_a_broken_ref(specimen: Specimen, ask: Ask, line: str) -> None:
     head = (specimen.path / WAL).read_bytes()

@@ -15,6 +15,8 @@ from git_session.log import SessionLog
 from git_session.store.agent_sessions import AgentSessions
 from tests.conftest import Cli, Ran, git
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def healthy(repo: Path, bare: Path, cli: Cli) -> Path:

@@ -49,7 +49,7 @@ for number in range(rounds):
 """
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 def test_sixteen_processes_in_four_worktrees_record_every_transition(
     repo: Path, figures: Figures
 ) -> None:
@@ -120,7 +120,7 @@ def require_held(clone: Clone, commits: Sequence[str], events: Sequence[str]) ->
     git(clone.path, "fsck", "--strict", "--no-dangling", "--no-progress")
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 def test_eight_clones_with_the_real_grite_in_each_come_to_one_log_that_holds_it_all(
     tmp_path: Path, grite: Grite, figures: Figures
 ) -> None:

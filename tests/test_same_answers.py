@@ -25,6 +25,8 @@ from tests.conftest import FIXTURES, git
 from tests.every_command import Answer, collect_lines, end_readers
 from tests.stores import make_log
 
+pytestmark = pytest.mark.heavy
+
 NOW: Final = 1_795_400_000_000
 INDEX: Final = f"index-{SCHEMA}.db"
 
