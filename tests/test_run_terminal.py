@@ -155,7 +155,7 @@ def test_each_way_to_stop_a_command_leaves_its_reason(
     for process in (psutil.Process(row["pid"]), find_supervisor(row)):
         assert process.status() == psutil.STATUS_STOPPED
     shell.line("fg")
-    shell.wait_for("^.* run .*sleep")
+    shell.wait_for("^/.* run ")
     end = time.monotonic() + TIMEOUT
     while psutil.Process(row["pid"]).status() == psutil.STATUS_STOPPED:
         assert time.monotonic() < end
