@@ -24,7 +24,7 @@ BEAT: Final = Beat(
     ts=NOW,
     recorded_ts=NOW - 60_000,
     evidence=Evidence("boxA", "aa", "boot-1", 10, 4711, 9000),
-    worktree="/work/größe",
+    worktree="/home/größe",
     activity="waiting",
     activity_ts=NOW - 5_000,
     attributes={"tokens": 12, "branch": 'a "b"'},
@@ -61,7 +61,7 @@ def test_plain_shell_finds_one_key_a_line_in_ascii(beats: Beats) -> None:
     beats.write(BEAT)
     lines = beats.path(ISSUE, SESSION).read_text("ascii").splitlines()
     assert f'"session_id": "{SESSION}",' in lines
-    assert '"worktree": "/work/gr\\u00f6\\u00dfe"' in lines
+    assert '"worktree": "/home/gr\\u00f6\\u00dfe"' in lines
     keys = [line.split('"')[1] for line in lines if line.startswith('"')]
     assert {"schema", "host", "boot_id", "pid_ns", "pid", "pid_start", "commit"} <= set(keys)
 
