@@ -15,6 +15,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -214,6 +215,7 @@ def _is_of_this_machine(name: str) -> bool:
     return host == mine or (boot == now != "")
 
 
+@cache  # a process does not outlive a boot
 def _read_boot_id() -> str:
     try:
         return Path(_BOOT_ID).read_text("ascii").strip()
