@@ -22,7 +22,7 @@ from tests.tmux import Terminal, open_terminal
 
 DIRECT_AND_KEPT: Final = [
     pytest.param("", id="direct"),
-    pytest.param("--log", id="kept", marks=pytest.mark.heavy),
+    pytest.param("--log", id="kept", marks=pytest.mark.exhaustive),
 ]
 
 # Says how large its screen is, whenever that changes; ends at q.
@@ -200,7 +200,7 @@ def test_a_shell_inside_has_its_own_jobs_and_can_be_suspended(
     assert (repo / "before").read_text() == (repo / "after").read_text()
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("option", ["", "--log"])
 def test_full_screen_programs_behave_as_without_us(
     cli: Cli, repo: Path, task: str, shell: Shell, option: str
@@ -235,7 +235,7 @@ def test_full_screen_programs_behave_as_without_us(
     assert ended(cli, repo) == ("exit", 137, "signal")
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("option", ["", "--log"])
 def test_git_between_the_shell_and_us_changes_nothing(
     cli: Cli, repo: Path, task: str, shell: Shell, option: str
@@ -261,7 +261,7 @@ def test_git_between_the_shell_and_us_changes_nothing(
     assert shell.code() == 4
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("option", ["", "--log"])
 def test_a_job_that_goes_on_in_the_background_leaves_the_keys_to_the_shell(
     cli: Cli, repo: Path, task: str, shell: Shell, option: str
@@ -278,7 +278,7 @@ def test_a_job_that_goes_on_in_the_background_leaves_the_keys_to_the_shell(
     assert ended(cli, repo) == ("exit", 3, "crash")
 
 
-@pytest.mark.heavy
+@pytest.mark.exhaustive
 def test_a_command_on_a_copy_of_the_terminal_outlives_its_supervisor(
     cli: Cli, repo: Path, task: str, shell: Shell
 ) -> None:
