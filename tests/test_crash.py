@@ -7,6 +7,8 @@ the next, the state before and after each of them is tried.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,9 @@ from tests.faults.program import Call, Fault, Program, started, why_not
 from tests.faults.soundness import Trial
 from tests.figures import Figures
 
+KILLED: Final = "killed"
 ERRORS: Final = ("ENOSPC", "EIO", "EACCES")
+IN_TURN: Final = "an error each"
 SAMPLE: Final = (
     ('link("', "tmp_object", None),
     ('link("', "wal.lock", None),
@@ -69,15 +73,16 @@ def plan_fault(call: Call, error: str | None) -> Fault:
     return Fault(call, error, is_lasting=error == "ENOSPC")
 
 
-def try_faults(trial: Trial, faults: Sequence[Fault]) -> None:
-    """Tries all faults, and fails with all that went wrong."""
-    failures = []
+def try_faults(trial: Trial, faults: Sequence[Fault]) -> Counter[str | None]:
+    """Tries all faults and counts those that were hit; fails with all that went wrong."""
+    failures, hits = [], Counter[str | None]()
     for fault in faults:
         try:
-            trial.try_fault(fault)
+            hits[fault.error] += trial.try_fault(fault)
         except AssertionError as failure:
             failures.append(f"{fault}\n{failure}")
     assert not failures, f"{len(failures)} of {len(faults)}:\n\n" + "\n\n".join(failures)
+    return hits
 
 
 def test_a_transition_that_is_killed_or_fails_at_some_calls_is_whole_or_not_there(
@@ -91,18 +96,44 @@ def test_a_transition_that_is_killed_or_fails_at_some_calls_is_whole_or_not_ther
         calls = [c for c in trial.calls if c.text.startswith(begin) and named in c.text]
         assert calls, (begin, named)
         faults.append(plan_fault(calls[-1], error))
-    try_faults(trial, faults)
-    figures.add("points of failure, sampled", len(faults))
+    figures.add("points of failure: sampled", try_faults(trial, faults).total())
+
+
+def plan_cases() -> Iterator[tuple[Command, str]]:
+    """Lists what is tried: each command killed, and with each error.
+
+    Where it is one of many that change files by the same calls, with one error after the other.
+    """
+    for command in COMMANDS:
+        yield command, KILLED
+        yield from (
+            (command, error) for error in ([IN_TURN] if is_one_of_many(command) else ERRORS)
+        )
+
+
+def is_one_of_many(command: Command) -> bool:
+    return command.is_like_running and os.environ.get("FAULTS") != "all"
+
+
+def plan_faults(calls: Sequence[Call], mode: str) -> list[Fault]:
+    if mode == KILLED:
+        return [plan_fault(call, None) for call in calls]
+    if mode == IN_TURN:
+        return [plan_fault(call, ERRORS[n % len(ERRORS)]) for n, call in enumerate(calls)]
+    return [plan_fault(call, mode) for call in calls]
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("error", [None, *ERRORS], ids=["killed", *ERRORS])
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize(
+    ("command", "mode"),
+    [pytest.param(*case, id=f"{case[0].name}, {case[1]}") for case in plan_cases()],
+)
 def test_a_fault_at_any_call_leaves_a_change_whole_or_not_at_all(
-    prepare: Callable[[Command], Trial], figures: Figures, command: Command, error: str | None
+    prepare: Callable[[Command], Trial], figures: Figures, command: Command, mode: str
 ) -> None:
     trial = prepare(command)
-    try_faults(trial, [plan_fault(call, error) for call in trial.calls])
-    what = "killed at a call" if error is None else f"a call failed with {error}"
-    figures.add(f"points of failure: {what}", len(trial.calls))
-    figures.add("points of failure: commands", error is None)
+    hits = try_faults(trial, plan_faults(trial.calls, mode))
+    figures.add("points of failure: commands", mode == KILLED)
+    for error, number in hits.items():
+        what = f"calls that fail with {error}" if error else "calls before which it is killed"
+        figures.add(f"points of failure: {what}", number)

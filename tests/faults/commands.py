@@ -32,7 +32,8 @@ class Command:
 
     Words in braces are names that the stage has given out. What comes after it is the same again
     unless said otherwise, and may end with each code of `again_codes`: what is done cannot always
-    be done a second time.
+    be done a second time. `is_stepwise`: it records one change after the other, and each of them is
+    whole or not there. `is_like_running`: it changes files by the same calls as `running` does.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Command:
     args: tuple[str, ...]
     again: tuple[str, ...] | None = None
     again_codes: tuple[int, ...] = (0,)
+    is_stepwise: bool = False
+    is_like_running: bool = False
 
     def line(self, names: dict[str, str]) -> tuple[str, ...]:
         """Forms the command line."""
@@ -64,14 +67,26 @@ class Stage:
         return self.folder / "repo"
 
     @property
+    def home(self) -> Path:
+        """Gives the user's home."""
+        return self.folder / "home"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Gives what commands find in their environment."""
+        named = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share"}
+        return {name: str(self.home / place) for name, place in named.items()}
+
+    @property
     def repositories(self) -> list[Path]:
         """Lists all repositories of the stage."""
-        return [path for path in sorted(self.folder.iterdir()) if path.name != "home"]
+        return [path for path in sorted(self.folder.iterdir()) if path != self.home]
 
     def do(self, program: Program, *args: str, where: str = "repo") -> str:
         """Runs one command that has to work, and gives what it printed."""
         self._steps += 1
-        ran = program(self.folder / where, *args, now=EPOCH + 1000 * self._steps)
+        now = EPOCH + 1000 * self._steps
+        ran = program(self.folder / where, *args, now=now, env=self.env)
         assert ran.code == 0, ran
         return ran.stdout.strip()
 
@@ -99,6 +114,12 @@ def make_patient(stage: Stage, program: Program) -> None:
     """Makes a repository in which beats stay out of the log for a day."""
     make_working(stage, program)
     git(stage.repo, "config", "session.beatInterval", "1d")
+
+
+def make_hooked(stage: Stage, program: Program) -> None:
+    """Makes a repository with our hooks."""
+    make_working(stage, program)
+    stage.do(program, "hook", "install")
 
 
 def make_durable(stage: Stage, program: Program) -> None:
@@ -134,6 +155,7 @@ def make_apart(stage: Stage, program: Program) -> None:
 
 
 def _init(path: Path) -> None:
+    (path.parent / "home").mkdir(exist_ok=True)
     git(path.parent, "init", "--quiet", "--template=", "--initial-branch=main", str(path))
 
 
@@ -169,28 +191,50 @@ STAGES: Final[dict[str, Callable[[Stage, Program], None]]] = {
     "patient": make_patient,
     "durable": make_durable,
     "deserted": make_deserted,
+    "hooked": make_hooked,
     "apart": make_apart,
 }
 
 COMMANDS: Final = (
     Command("init", "empty", ("init",)),
     Command("first task", "empty", ("task", "add", "The first one")),
-    Command("task add", "working", ("task", "add", "Another")),
-    Command("task status", "working", ("task", "status", "{task}", "running", "--force")),
-    Command("task comment", "working", ("task", "comment", "{task}", "-m", "So it is")),
-    Command("start", "working", ("start", "{task}", "--engine", "codex")),
-    Command("ready", "working", ("ready", "{spawned}")),
+    Command("task add", "working", ("task", "add", "Another"), is_like_running=True),
+    Command(
+        "task status",
+        "working",
+        ("task", "status", "{task}", "running", "--force"),
+        is_like_running=True,
+    ),
+    Command(
+        "task comment",
+        "working",
+        ("task", "comment", "{task}", "-m", "So it is"),
+        is_like_running=True,
+    ),
+    Command("start", "working", ("start", "{task}", "--engine", "codex"), is_like_running=True),
+    Command("ready", "working", ("ready", "{spawned}"), is_like_running=True),
     Command("running", "working", ("running", "{ready}", "-m", "reading")),
     Command("running with session.fsync", "durable", ("running", "{ready}")),
-    Command("handoff", "working", ("handoff", "{running}")),
-    Command("exit", "working", ("exit", "{handoff}"), again_codes=(0, 4)),
+    Command("handoff", "working", ("handoff", "{running}"), is_like_running=True),
+    Command("exit", "working", ("exit", "{handoff}"), again_codes=(0, 4), is_like_running=True),
     Command("snapshot", "working", ("snapshot",)),
     Command("list", "unread", ("list",)),
     Command("beat in a file", "patient", ("beat", "{running}", "--activity", "waiting")),
-    Command("beat in the log", "working", ("beat", "{running}", "--set", "tokens=12")),
-    Command("reconcile", "deserted", ("reconcile", "--apply")),
-    Command("actor new", "working", ("actor", "new", "--use")),
+    Command(
+        "beat in the log",
+        "working",
+        ("beat", "{running}", "--set", "tokens=12"),
+        is_like_running=True,
+    ),
+    Command("reconcile", "deserted", ("reconcile", "--apply"), is_like_running=True),
+    Command("run", "working", ("run", "{free}", "--", "true"), is_stepwise=True),
+    Command("doctor --fix", "working", ("doctor", "--fix")),
+    Command("actor new", "working", ("actor", "new", "--use"), is_stepwise=True),
     Command("hook install", "working", ("hook", "install")),
+    Command("hook uninstall", "hooked", ("hook", "uninstall")),
+    Command("hook install --agent", "working", ("hook", "install", "--agent", "claude")),
+    Command("completion install", "working", ("completion", "install", "fish")),
+    Command("export", "working", ("export", "--output", "out.html")),
     Command("sync", "apart", ("sync",)),
     Command("sync --fetch", "apart", ("sync", "--fetch")),
     Command("start --exclusive", "apart", ("start", "{free}", "--exclusive"), again_codes=(0, 4)),

@@ -10,6 +10,7 @@ every run.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import pkgutil
@@ -38,6 +39,9 @@ _BY_ANYBODY: Final = -1
 def main() -> None:
     """Answers requests until stdin ends."""
     _import_all()
+    # What a child's collector does not look at, no child has to copy.
+    gc.collect()
+    gc.freeze()
     # What a killed command leaves running becomes a child of this process, which can wait for it.
     _prctl(_ADOPT_ORPHANS, 1)
     _say("ready")

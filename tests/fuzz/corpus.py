@@ -72,6 +72,26 @@ exit_code = null
 exit_reason = "\\u005Bsession]"
 [/session] after"""
 
+_BEAT: Final = b"""{"schema": 1, "session_id": "s-1", "grite_issue_id":
+"00000000000000000000000000000000", "task_id": "t-1", "ts": 1790000000000, "recorded_ts": 1,
+"host": "box", "boot_id": "b", "pid_ns": 1, "pid": 12, "pid_start": 5, "worktree": null,
+"activity": "waiting", "activity_ts": 2, "attributes": {"tokens": 12, "branch": "main"},
+"commit": "1111111111111111111111111111111111111111", "interval_ms": 900000}
+"""
+_SPOOL: Final = b"""{"schema": 1, "grite_issue_id": "00000000000000000000000000000000",
+"session_id": "s-1", "exit_code": 137, "exit_reason": "signal", "last_output_ref": null,
+"ended_ts": 1790000000000}
+"""
+_AGENT_EVENT: Final = b"""{"session_id": "abc-123", "hook_event_name": "Notification", "cwd": "/",
+"message": "Claude is waiting for your input", "agent_id": "x", "agent_type": "explore",
+"reason": "logout", "model": "large"}
+"""
+_AGENT_SETTINGS: Final = b"""{
+  "hooks": {"Stop": [{"matcher": "", "hooks": [{"type": "command", "command": "make lint"}]}]},
+  "model": "large"
+}
+"""
+
 SINGLE: Final[dict[str, tuple[bytes, ...]]] = {
     "ref": (b"1" * 40 + b"\n", b"ref: refs/heads/main\n", b"1" * 40),
     "packed_refs": (_PACKED,),
@@ -80,6 +100,14 @@ SINGLE: Final[dict[str, tuple[bytes, ...]]] = {
     "config": (_GRITE_CONFIG, b"\xef\xbb\xbfdefault_actor = ''\r\n"),
     "actor": (_ACTOR, b"0" * 64),
     "lock": (_LOCK,),
+    "loose": (b"blob 4\0text", b"tree 0\0", b"commit 12\0tree 1111111"),
+    "trailers": (b"Fix it\n\nAgent-Session: s-20261122-4f1b\nCo-authored-by: a <b@c>\n",),
+    "beat": (_BEAT,),
+    "spool": (_SPOOL,),
+    "keys": (b"0" * 32 + b" ed25519 " + b"0" * 64 + b" build box\n# nothing\n",),
+    "agent_event": (_AGENT_EVENT,),
+    "agent_settings": (_AGENT_SETTINGS, b""),
+    "duration": (b"90", b"10m", b" 1d "),
     "push_report": (_PUSHED,),
     "block": (_ESCAPED,),
     "stream": (bytes(range(200)), bytes(90), b"\1" * 120),
