@@ -28,6 +28,7 @@ from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, MeddledGit, read_head, set_head
 from tests.servers import Hub
+from tests.test_ref_move import start_holder
 
 hub = servers.path_hub
 
@@ -372,6 +373,18 @@ def test_a_lock_file_that_was_left_behind_here_does_not_hide_that_the_claim_land
     lock.unlink()
     assert caught.value.hint == "git session sync brings it here"
     one.sync_well()
+    assert len(live_sessions(one, task_of(one))) == 1
+
+
+def test_a_claim_that_was_killed_while_it_noted_what_the_remote_holds_is_in_nobodys_way(
+    clones: list[Clone], hub: Hub
+) -> None:
+    """To git such a lock on a tracking ref is that of a git that is running."""
+    one, two = clones
+    claim(two, task_of(two, 1))
+    with start_holder(one.path / ".git", names.tracking_ref("origin", WAL)) as killed:
+        killed.kill()
+    claim(one, task_of(one))
     assert len(live_sessions(one, task_of(one))) == 1
 
 

@@ -230,6 +230,7 @@ def test_refs_are_listed_by_prefix_without_what_is_no_commit_id(repo: Path) -> N
     git(repo, "update-ref", "refs/grite/snapshots/3", oid)
     git(repo, "symbolic-ref", "refs/grite/snapshots/4", WAL)
     (repo / ".git/refs/grite/snapshots/5").write_text("nonsense\n")
+    (repo / ".git/refs/grite/snapshots/6").symlink_to("/nowhere/at/all")
     assert store.list_refs(names.SNAPSHOT_PREFIX) == {
         f"refs/grite/snapshots/{number}": oid for number in (1, 2, 3)
     }

@@ -41,15 +41,23 @@ def commits(repo: Path) -> list[str]:
     return git(repo, "rev-list", "HEAD").split()
 
 
+def start_holder(common_dir: Path, ref: str) -> subprocess.Popen[str]:
+    """Starts a process that holds a ref's lock until it is told to end, or is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(common_dir), ref],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
 @pytest.fixture
 def holder(common_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """Gives a process that holds the log's lock until it is told to end, or is killed."""
-    command = [sys.executable, "-c", HOLDER, str(common_dir), WAL]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+    with start_holder(common_dir, WAL) as process:
         yield process
         process.kill()
 

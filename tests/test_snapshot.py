@@ -151,6 +151,17 @@ def test_its_name_is_later_than_any_other(bundle: Callable[[str], Path]) -> None
     assert write_snapshot_row(open_log(path))["ref"] == f"refs/grite/snapshots/{future + 1}"
 
 
+def test_names_that_are_taken_and_not_listed_are_passed_over(
+    bundle: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bundle("lifecycle")
+    for _ in range(2):
+        write_snapshot_row(open_log(path))
+    log = open_log(path)
+    monkeypatch.setattr(log.store, "list_refs", lambda _: {})
+    assert write_snapshot_row(log)["ref"] == f"refs/grite/snapshots/{CLOCK + 2}"
+
+
 @pytest.mark.parametrize("name", ["999999999999999", "9999999999999999999999"])
 def test_a_name_that_nothing_can_come_after_is_refused(
     name: str, bundle: Callable[[str], Path]

@@ -150,6 +150,7 @@ class Exchange:
                     remote.head = remote.head_before = self._store.read_ref(ref)
                 before = remote.head
                 self._git.timeout_s = self._share_time(len(remotes) - number)
+                self._store.clear_dead_locks()  # git cannot tell them from its own
                 self._git.fetch(remote.name, [names.tracking_refspec(remote.tracking)], prune=True)
                 remote.head = self._store.read_ref(ref)
                 if remote.head != before:

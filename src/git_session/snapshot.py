@@ -37,8 +37,10 @@ def write_snapshot_row(log: SessionLog) -> Row:
             "the log holds nothing that grite could rebuild from", "git session fsck says why"
         )
     parts, chunks = _format_chunks(events)
+    created = 0
     while True:
-        created = _choose_name(log)
+        # What is in the way of a name may be no ref that is listed; the next name is free of it.
+        created = _choose_name(log, above=created)
         description = {
             "schema_version": 1,
             "created_ts": created,
@@ -59,15 +61,16 @@ def write_snapshot_row(log: SessionLog) -> Row:
             }
 
 
-def _choose_name(log: SessionLog) -> int:
+def _choose_name(log: SessionLog, *, above: int) -> int:
     """Chooses the time to name a snapshot by: grite takes the newest name, whatever is in it.
 
-    Raises ConflictError when a name is taken that nothing can come after.
+    It is `above` the last one that was tried. Raises ConflictError when a name is taken that
+    nothing can come after.
     """
     found = log.store.list_refs(names.SNAPSHOT_PREFIX)
     taken = {int(name): ref for ref in found if (name := ref.rpartition("/")[2]).isdecimal()}
     newest = max(taken, default=0)
-    chosen = max(log.clock(), newest + 1)
+    chosen = max(log.clock(), newest + 1, above + 1)
     if not names.is_snapshot_ref(names.snapshot_ref(chosen)):
         raise ConflictError(
             f"{taken[newest]} is named for so late a time that no snapshot can come after it",

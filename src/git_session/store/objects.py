@@ -89,8 +89,12 @@ class ObjectStore(RefStore):
 
         Raises ReadOnlyError.
         """
-        clear_dead_locks(self.common_dir)
+        self.clear_dead_locks()
         return wait_in_queue(self.common_dir / names.SESSION_DIR / f"{work}.lock")
+
+    def clear_dead_locks(self) -> None:
+        """Removes the locks on refs that processes of ours left when they were killed."""
+        clear_dead_locks(self.common_dir)
 
     # -- reading
 

@@ -5,6 +5,7 @@ Source: gitrepository-layout ("refs", "packed-refs"), git-pack-refs; libgit2 1.9
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _PACKED_FILE: Final = (
 _OF_ONE_WORKTREE: Final = ("refs/bisect/", "refs/rewritten/", "refs/worktree/")
 _LONGEST_REF: Final = 1024
 _TRIES: Final = 5
+_NOT_PLAIN: Final = ""
 
 
 def read_ref_file(common_dir: Path, name: str) -> str | None:
@@ -58,16 +60,21 @@ def read_packed_ref(common_dir: Path, name: str) -> str | None:
 def read_ref_files(common_dir: Path, prefix: str) -> dict[str, str]:
     """Reads the refs below `prefix`, which ends in a slash: names and commit ids.
 
-    Raises UnclearError as read_ref_file does.
+    Left out is one whose own file holds something else, or is a link: libgit2 lists no ref at all
+    beside a link to nowhere. Raises UnclearError where the packed ones are damaged, or refs are not
+    in files.
     """
     _require_ref_files(common_dir, prefix)
     try:
         # In this order: what is packed in between is then read twice, not missed.
         names = list(_list_loose(os.fspath(common_dir), prefix))
-        loose = {name: oid for name in names if (oid := _read_loose(common_dir, name)) is not None}
-        return dict(_read_packed(common_dir, prefix)) | loose
+        loose = {name: _read_plain(common_dir, name) for name in names}
+        found = dict(_read_packed(common_dir, prefix))
     except (OSError, UnicodeError) as error:
         raise UnclearError(str(error)) from error
+    broken = {name for name, oid in loose.items() if oid == _NOT_PLAIN}
+    found |= {name: oid for name, oid in loose.items() if oid is not None}
+    return {name: oid for name, oid in found.items() if name not in broken}
 
 
 def _require_ref_files(common_dir: Path, name: str) -> None:
@@ -90,6 +97,18 @@ def _read_loose(common_dir: Path, name: str) -> str | None:
     if found is None:
         raise UnclearError(f"{name} holds no commit id")
     return found[1].decode()
+
+
+def _read_plain(common_dir: Path, name: str) -> str | None:
+    """Reads a ref from its own file; None without the file, _NOT_PLAIN for what holds no id."""
+    try:
+        return _read_loose(common_dir, name)
+    except UnclearError:
+        return _NOT_PLAIN
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return _NOT_PLAIN
 
 
 def _read_packed(common_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
