@@ -22,7 +22,7 @@ from tests.tmux import Terminal, open_terminal
 
 DIRECT_AND_KEPT: Final = [
     pytest.param("", id="direct"),
-    pytest.param("--log", id="kept", marks=pytest.mark.exhaustive),
+    pytest.param("--log", id="kept", marks=pytest.mark.heavy),
 ]
 
 # Says how large its screen is, whenever that changes; ends at q.
@@ -73,7 +73,8 @@ class Shell:
         self.wait_for_prompt()
 
     def line(self, text: str) -> None:
-        """Types a line on a screen that is empty before."""
+        """Types a line at the prompt, on a screen that is empty before."""
+        self.wait_for(r"(outer|inner)>\Z")
         self.press("C-l")
         self._terminal.type(text)
         self.press("Enter")
@@ -181,7 +182,8 @@ def test_a_shell_inside_has_its_own_jobs_and_can_be_suspended(
     shell.wait_for("^up$")
     shell.press("C-z")
     shell.wait_for(r"^\[1\]\+ +Stopped +sh -c")
-    shell.line("kill %1; echo $GIT_SESSION_ID")
+    # Without the wait bash may miss that the job is over, and would not end with a job stopped.
+    shell.line("kill %1; wait %1; echo $GIT_SESSION_ID")
     shell.wait_for(f"^{last(cli, repo)['session_id']}$")
     shell.line("suspend")
     shell.wait_for(r"^\[1\]\+ +Stopped .* run ")
@@ -191,7 +193,11 @@ def test_a_shell_inside_has_its_own_jobs_and_can_be_suspended(
     shell.press("Enter")
     shell.wait_for_prompt("inner")
     # What is typed at the prompt and given up is no end of the shell.
-    shell.press("x", "C-c")
+    shell.press("x")
+    shell.wait_for(r"inner> x\Z")
+    shell.press("C-c")
+    # bash throws away what is typed before it prompts anew.
+    shell.wait_for(r"x(\^C)?\s*inner>\Z")
     shell.line("exit 5")
     assert shell.code() == 5
     assert ended(cli, repo) == ("exit", 5, "crash")
@@ -200,7 +206,7 @@ def test_a_shell_inside_has_its_own_jobs_and_can_be_suspended(
     assert (repo / "before").read_text() == (repo / "after").read_text()
 
 
-@pytest.mark.exhaustive
+@pytest.mark.heavy
 @pytest.mark.parametrize("option", ["", "--log"])
 def test_full_screen_programs_behave_as_without_us(
     cli: Cli, repo: Path, task: str, shell: Shell, option: str
@@ -235,7 +241,7 @@ def test_full_screen_programs_behave_as_without_us(
     assert ended(cli, repo) == ("exit", 137, "signal")
 
 
-@pytest.mark.exhaustive
+@pytest.mark.heavy
 @pytest.mark.parametrize("option", ["", "--log"])
 def test_git_between_the_shell_and_us_changes_nothing(
     cli: Cli, repo: Path, task: str, shell: Shell, option: str
@@ -261,7 +267,7 @@ def test_git_between_the_shell_and_us_changes_nothing(
     assert shell.code() == 4
 
 
-@pytest.mark.exhaustive
+@pytest.mark.heavy
 @pytest.mark.parametrize("option", ["", "--log"])
 def test_a_job_that_goes_on_in_the_background_leaves_the_keys_to_the_shell(
     cli: Cli, repo: Path, task: str, shell: Shell, option: str
@@ -278,7 +284,7 @@ def test_a_job_that_goes_on_in_the_background_leaves_the_keys_to_the_shell(
     assert ended(cli, repo) == ("exit", 3, "crash")
 
 
-@pytest.mark.exhaustive
+@pytest.mark.heavy
 def test_a_command_on_a_copy_of_the_terminal_outlives_its_supervisor(
     cli: Cli, repo: Path, task: str, shell: Shell
 ) -> None:
