@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.cli.text import (
-    cell_width,
-    count,
-    cut_cell,
-    format_age,
-    format_ago,
-    format_time,
-    strip_controls,
-    strip_lines,
-)
+from git_session.cli.text import cell_width, count, cut_cell, format_age, format_ago, format_time
+from git_session.wire.plain_text import strip_controls, strip_lines
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

@@ -168,7 +168,7 @@ def test_a_log_that_cannot_be_moved_or_read_and_a_wrong_clock_are_named(
     line = _lines(cli(healthy, "doctor", "--json"))["log"]
     assert (line["status"], line["command"]) == (
         "failing",
-        f"if no git program is running: rm '{lock}'",
+        f"if no git program is running: rm {lock}",
     )
     lock.unlink()
     log = SessionLog.open(healthy)

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session import export, model_views
-from git_session.cli.text import strip_controls
 from git_session.log import SessionLog
+from git_session.wire.plain_text import strip_controls
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_block, write_log
 

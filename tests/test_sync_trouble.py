@@ -297,7 +297,7 @@ def test_a_lock_that_was_left_behind_here_is_named(pair: Pair, hub: Hub) -> None
     error = fail(other, timeout=0.2)
     assert isinstance(error, ContendedError)
     assert str(lock) in error.message
-    assert error.hint == f"if no git program is running, remove that file: rm '{lock}'"
+    assert error.hint == f"if no git program is running, remove that file: rm {lock}"
     # What was recorded here is at the hub all the same.
     one.sync_well()
     assert one.events >= other.events

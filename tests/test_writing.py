@@ -345,7 +345,7 @@ def test_a_lock_file_that_git_left_behind_is_named(
         log.advance(session, "handoff")
     assert caught.value.exit_code == 4
     assert str(lock) in caught.value.message
-    assert f"rm '{lock}'" in (caught.value.hint or "")
+    assert f"rm {lock}" in (caught.value.hint or "")
     assert log.session(session).state == "running"
     assert lock.exists(), "it may belong to a program that is still running"
     lock.unlink()

@@ -151,7 +151,7 @@ class _Known:
         if not found or not ref:
             raise NotFoundError(f"there is no actor {ref}", _HINT)
         if len(found) > 1:
-            raise AmbiguousError("\n  ".join([f"{ref} is short for {len(found)} actors:", *found]))
+            raise AmbiguousError(f"{ref} is short for {len(found)} actors", lines=found)
         return found[0]
 
     def row(self, actor_id: str, counts: Counts | None) -> Row:

@@ -199,8 +199,8 @@ def _choose_by_worktree(
     if not found:
         raise UsageError("no session is named, and none lives in this checkout", hint)
     if len(found) > 1:
-        lines = [f"  {held.task_id}/{held.session_id}" for held in found[:_LISTED]]
-        raise AmbiguousError("several sessions live in this checkout:\n" + "\n".join(lines), hint)
+        listed = [f"{held.task_id}/{held.session_id}" for held in found[:_LISTED]]
+        raise AmbiguousError("several sessions live in this checkout", hint, listed)
     return found[0].grite_issue_id, found[0].session_id
 
 

@@ -20,6 +20,7 @@ from git_session.merging import compare_heads, leads_to, write_merge
 from git_session.store.remote import Git
 from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
 from git_session.wire import names
+from git_session.wire.plain_text import quote_word
 from git_session.writer import PATIENCE_S, Appended
 
 _PAUSE_S: Final = 0.03
@@ -43,7 +44,7 @@ def claim_row(
     """
     git = git or open_git(log.store)
     arbiter = choose_remotes(git, [remote] if remote else [])[0]
-    sync = f"git session sync {remote}" if remote else "git session sync"
+    sync = f"git session sync {quote_word(remote)}" if remote else "git session sync"
     claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
     appended, session_id = claim.run()
     return log.started_row(appended, session_id, [])
@@ -117,7 +118,7 @@ class _Claim:
         if self._arbiter.unanswered is not None:
             error.hint = (
                 "it is not known whether the claim arrived there: "
-                f"{self._sync} && git session list --task {self._task}"
+                f"{self._sync} && git session list --task {quote_word(self._task)}"
             )
         raise error
 
@@ -162,7 +163,7 @@ class _Claim:
         life = live[0]
         assert life.current is not None
         who = life.current.event.actor.hex()[:8]
-        command = f"git session exit {_name_session(replay, folded, life.session_id)}"
+        command = f"git session exit {quote_word(_name_session(replay, folded, life.session_id))}"
         known = self._log.replay().issue(folded.issue.issue_id)
         if known is None or life.session_id not in known.sessions.lives:
             command = f"{self._sync} && {command}"

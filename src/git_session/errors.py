@@ -5,17 +5,31 @@ Each class carries the exit code of its kind (grite's codes) and a stable word f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class GitSessionError(Exception):
-    """Is the root of every expected failure; `hint` names the next command to type."""
+    """Is the root of every expected failure; `hint` names the next command to type.
+
+    The sentence and each of `lines`, which are said below it, or behind it where there is but one,
+    come out as one line each: a line break in text from the store makes no line of its own.
+    """
 
     exit_code = 1
     code = "failed"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, sentence: str, hint: str | None = None, lines: Iterable[str] = ()) -> None:
+        self.sentence = _join_lines(sentence)
+        self.lines = tuple(_join_lines(line) for line in lines)
+        self.hint = None if hint is None else _join_lines(hint)
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """Gives the sentence with its lines below it, set in; a single one stands behind it."""
+        if len(self.lines) > 1:
+            return "\n  ".join([f"{self.sentence}:", *self.lines])
+        return ": ".join([self.sentence, *self.lines])
 
 
 class UsageError(GitSessionError):
@@ -117,8 +131,8 @@ class RemoteError(GitSessionError):
 
     code = "remote"
 
-    def __init__(self, message: str, hint: str | None = None, words: str = "") -> None:
-        super().__init__(message, hint)
+    def __init__(self, sentence: str, hint: str | None = None, words: str = "") -> None:
+        super().__init__(sentence, hint, words.split("\n") if words else ())
         self.words = words
 
 
@@ -133,3 +147,7 @@ class WaitTimeoutError(GitSessionError):
 
     exit_code = 124
     code = "timed_out"
+
+
+def _join_lines(text: str) -> str:
+    return " ".join(text.splitlines())

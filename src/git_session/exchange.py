@@ -25,6 +25,7 @@ from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, PushOutcome
 from git_session.store.remote import PushState as _State
 from git_session.wire import names
+from git_session.wire.plain_text import quote_word
 
 _SHORTEST_CALL_S: Final = 1.0
 
@@ -98,10 +99,11 @@ class Remote:
         what = f"{unsent} transition{'s' * (unsent != 1)}" if unsent else "news"
         message = f"{self.name} kept moving until the time was up: {what} from here not yet there"
         hint = "git session sync tries again; --timeout gives it longer"
+        said: list[str] = []
         if self.refusal is not None and self.refusal.words:
-            message = f"{message}\n{self.refusal.words}"
+            said = self.refusal.words.split("\n")
             hint = self.refusal.hint or hint
-        self.error = ConflictError(message, hint)
+        self.error = ConflictError(message, hint, said)
 
     def row(self, unsent: int) -> Row:
         """Makes the row of a RemoteReport."""
@@ -160,7 +162,9 @@ class Exchange:
                 remote.error = error
                 if isinstance(error, DamagedLogError):
                     path = self._store.common_dir / ref
-                    error.hint = f"rm '{path}': it only remembers what {remote.name} held"
+                    error.hint = (
+                        f"rm {quote_word(str(path))}: it only remembers what {remote.name} held"
+                    )
                 continue
             self._look_for_unanswered(remote, before)
 
@@ -282,5 +286,4 @@ class Exchange:
 
 
 def _explain_refusal(message: str, outcome: PushOutcome) -> RemoteError:
-    said = f"\n{outcome.words}" if outcome.words else ""
-    return RemoteError(message + said, outcome.hint, outcome.words)
+    return RemoteError(message, outcome.hint, outcome.words)

@@ -35,6 +35,7 @@ from git_session.wire.block import (
     SessionState,
 )
 from git_session.wire.evidence import PARENT_KEY
+from git_session.wire.plain_text import quote_word
 from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
 from git_session.writer import Appended, Plan
 
@@ -94,7 +95,7 @@ class LogRecorder(TaskRecorder):
             if chosen["id"] in folded.sessions.lives:
                 raise ConflictError(
                     f"task {folded.issue.task_id} has a session {chosen['id']} already",
-                    f"git session show {chosen['id']}",
+                    f"git session show {quote_word(chosen['id'])}",
                 )
             found = {**self._find_parent(replay, chosen["id"]), **given}
             state = SessionState(

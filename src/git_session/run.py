@@ -24,6 +24,7 @@ from git_session.store.signals import SignalInbox
 from git_session.store.spool import SeenExit, SpoolSlot
 from git_session.store.terminal import Terminal, can_relay
 from git_session.supervisor import Outcome, Supervisor
+from git_session.wire import names
 from git_session.wire.words import SESSION_VARIABLE, TASK_VARIABLE
 from git_session.workplace import Workplace
 
@@ -167,7 +168,7 @@ class _Run:
         env = {
             **self._environ,
             SESSION_VARIABLE: self._session_id,
-            TASK_VARIABLE: self._session["task_id"],
+            TASK_VARIABLE: _name_task(self._session),
         }
         wish = Wish(self._orders.words, self._place.worktree, env, prepare)
         shown = self._orders.shown
@@ -298,3 +299,9 @@ class _Run:
         # While the command has the terminal, nothing is said.
         if warning not in self._warnings:
             self._warnings.append(warning)
+
+
+def _name_task(session: Row) -> str:
+    """Gives a name of a session's task that any variable and any shell can hold."""
+    task_id: str = session["task_id"]
+    return task_id if names.is_safe_id(task_id) else session["grite_issue_id"]

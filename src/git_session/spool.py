@@ -19,6 +19,7 @@ from git_session.fold.sessions import Life
 from git_session.store.beats import Beats
 from git_session.store.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
 from git_session.wire.block import Extra, SessionState
+from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
     from git_session.recorder import LogRecorder
@@ -110,9 +111,10 @@ def record_or_spool(
         with suppress(OSError):
             slot.settle()
         return None, f"the exit waits for the next command that writes to the log: {why}"
-    command = f"git session exit {seen.session_id} --code {seen.exit_code}"
+    command = f"git session exit {quote_word(seen.session_id)} --code {seen.exit_code}"
     return None, (
-        f"the exit is recorded nowhere: {why}; {command} --reason {seen.exit_reason} records it"
+        f"the exit is recorded nowhere: {why};"
+        f" {command} --reason {quote_word(seen.exit_reason)} records it"
     )
 
 

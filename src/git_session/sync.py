@@ -22,6 +22,7 @@ from git_session.spool import has_spooled, record_spooled
 from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, tracking_name
 from git_session.wire import names
+from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
@@ -180,7 +181,7 @@ class Sync:
             ):
                 remote.error = ConflictError(
                     f"the logs here and at {remote.name} have diverged",
-                    f"git session sync {remote.name} brings both together",
+                    f"git session sync {quote_word(remote.name)} brings both together",
                 )
 
     def _is_due(self, remote: Remote, target: str | None) -> bool:
@@ -248,14 +249,18 @@ class Sync:
 
 
 def _leave_out(remote: Remote, error: DamagedLogError) -> None:
-    message = f"the log of {remote.name} cannot be used: {error.message}"
-    remote.error = DamagedLogError(message, error.hint)
+    sentence = f"the log of {remote.name} cannot be used: {error.sentence}"
+    remote.error = DamagedLogError(sentence, error.hint, error.lines)
     remote.is_known = False
 
 
 def _explain_standstill(lock: Path | None) -> ContendedError:
     what = f"stayed locked by {lock}" if lock else "was moved again and again by other programs"
-    hint = f"if no git program is running, remove that file: rm '{lock}'" if lock else "try again"
+    hint = (
+        f"if no git program is running, remove that file: rm {quote_word(str(lock))}"
+        if lock
+        else "try again"
+    )
     return ContendedError(f"{names.WAL_REF} {what} until the time was up", hint)
 
 

@@ -21,6 +21,7 @@ from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
 from git_session.queries import LogQueries, require_words
 from git_session.store.watcher import Watcher
+from git_session.wire.plain_text import quote_word
 from git_session.wire.words import STATES
 
 LOOK_S: Final = 1.0
@@ -164,7 +165,7 @@ class Waiting:
             hint = (
                 "git session reconcile --apply records the end of what is dead"
                 if first.reach == "dead"
-                else f"git session log {name} shows its life"
+                else f"git session log {quote_word(name)} shows its life"
             )
             raise UnreachableError(f"{name} {first.reason}", hint)
         if known or self._goal.task is None:
@@ -174,7 +175,7 @@ class Waiting:
             status = issue.status if is_final_status(issue.status) else issue.state
             raise UnreachableError(
                 f"task {issue.task_id} is {status}, and no session works on it",
-                f"git session task show {issue.task_id}",
+                f"git session task show {quote_word(issue.task_id)}",
             )
 
     def _next_look(self, deadline: float | None) -> float:

@@ -28,6 +28,7 @@ from git_session.wire.chunk import encode_chunk, hash_chunk
 from git_session.wire.commit import LogCommit, Meta, format_meta
 from git_session.wire.event import Event, build_event
 from git_session.wire.lock import GLOBAL_RESOURCE, conflicts, issue_resource, parse_lock
+from git_session.wire.plain_text import quote_word
 
 PATIENCE_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.002
@@ -209,7 +210,7 @@ class LogWriter:
         if held is not None:
             return ContendedError(
                 f"{names.WAL_REF} stayed locked for {PATIENCE_S:.0f} s by {held}",
-                f"if no git program is running, remove that file: rm '{held}'",
+                f"if no git program is running, remove that file: rm {quote_word(str(held))}",
             )
         return ContendedError(
             f"other programs kept moving {names.WAL_REF} for {PATIENCE_S:.0f} s",

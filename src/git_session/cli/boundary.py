@@ -38,7 +38,7 @@ def run_command_line(args: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         if _wants_json(args, settings):
             return _tell_usage(args, settings, click.UsageError("Missing command.", error.ctx))
-        say(error.format_message())
+        say(*error.format_message().split("\n"))
         return error.exit_code
     except click.ClickException as error:
         return _tell_usage(args, settings, error)
@@ -86,9 +86,9 @@ def _tell(
     if settings.is_debug or _stands_in(args, "--debug"):
         import traceback
 
-        say(traceback.format_exc().rstrip())
+        say(*traceback.format_exc().rstrip().split("\n"))
     try:
-        say_error(error.message, error.hint)
+        say_error(error)
         if _wants_json(args, settings):
             from git_session.cli.output import print_failure
 

@@ -16,9 +16,10 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
 from git_session.cli.opening import find_here
-from git_session.cli.text import cut_cell, strip_controls
+from git_session.cli.text import cut_cell
 from git_session.quick import sessions_at_hand, tasks_at_hand
 from git_session.store.place import find_place
+from git_session.wire.plain_text import strip_controls
 
 Items = list[CompletionItem[str]]
 

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from git_session.cli.describe import short_task
-from git_session.cli.text import cell_width, cut_cell, strip_controls
+from git_session.cli.text import cell_width, cut_cell
 from git_session.fold.lanes import plan_ticks
 from git_session.liveness import QUIET_AFTER_MS
+from git_session.wire.plain_text import strip_controls
 from git_session.wire.words import STATES
 
 Row = Mapping[str, Any]

@@ -8,7 +8,8 @@ from typing import Any, Final
 import click
 
 from git_session.cli.table import Column
-from git_session.cli.text import format_ago, strip_controls
+from git_session.cli.text import format_ago
+from git_session.wire.plain_text import strip_controls
 
 Row = Mapping[str, Any]
 

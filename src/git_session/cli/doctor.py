@@ -12,7 +12,7 @@ from git_session.cli.opening import open_log
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_lines
 from git_session.cli.streams import has_colors
-from git_session.cli.text import strip_controls
+from git_session.wire.plain_text import strip_controls
 
 _COLORS: Final = {"ok": "green", "warning": "yellow", "failing": "red"}
 

@@ -13,8 +13,9 @@ from git_session.cli.opening import open_past, say_no_log, say_problems
 from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import format_data, print_data
 from git_session.cli.streams import say, write_out
-from git_session.cli.text import count, strip_controls
+from git_session.cli.text import count
 from git_session.errors import UsageError
+from git_session.wire.plain_text import strip_controls
 
 if TYPE_CHECKING:
     from git_session.queries import LogQueries

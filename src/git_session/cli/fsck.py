@@ -39,7 +39,7 @@ def fsck_command(settings: Settings, strict: bool) -> int:
     else:
         for finding in report["findings"]:
             print_line(_format_finding(finding))
-        say(_format_summary(report))
+        say(*_format_summary(report))
         if any(finding["code"] in DAMAGE for finding in report["findings"]):
             say("hint: git session repair looks for what is damaged elsewhere")
     return 1 if report["errors"] or (strict and report["warnings"]) else 0
@@ -57,7 +57,7 @@ def _format_finding(finding: Mapping[str, Any]) -> str:
     )
 
 
-def _format_summary(report: Mapping[str, Any]) -> str:
+def _format_summary(report: Mapping[str, Any]) -> list[str]:
     looked_at = ", ".join(
         count(report[what], what.removesuffix("s"))
         for what in ("commits", "chunks", "events", "issues", "sessions")
@@ -66,4 +66,4 @@ def _format_summary(report: Mapping[str, Any]) -> str:
     kinds = ("valid", "wrong", "unknown_key", "unsigned")
     signed = ", ".join(f"{signatures[kind]} {kind.replace('_', ' ')}" for kind in kinds)
     found = f"{count(report['errors'], 'error')}, {count(report['warnings'], 'warning')}"
-    return f"checked {looked_at}\nsignatures: {signed}\n{found}"
+    return [f"checked {looked_at}", f"signatures: {signed}", found]

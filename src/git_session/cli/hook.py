@@ -27,9 +27,9 @@ from git_session.cli.options import (
     shared_options,
 )
 from git_session.cli.output import print_data, print_line, print_lines
-from git_session.cli.text import strip_controls
 from git_session.errors import GitSessionError, UsageError
 from git_session.hooks.install import Hooks, find_program
+from git_session.wire.plain_text import strip_controls
 
 Row = Mapping[str, Any]
 

@@ -27,6 +27,7 @@ from git_session.fold.listing import (
 )
 from git_session.queries import LogQueries
 from git_session.wire.duration import parse_duration
+from git_session.wire.plain_text import quote_word
 
 Row = dict[str, Any]
 
@@ -149,7 +150,9 @@ def _say_what_is_missing(found: Gathered, *, is_several: bool) -> None:
                 say_no_log()
         elif log.problems:
             left_out = count(len(log.problems), "thing")
-            say_warning(f"{name}: {left_out} left out; git session -C '{name}' fsck names them")
+            say_warning(
+                f"{name}: {left_out} left out; git session -C {quote_word(name)} fsck names them"
+            )
 
 
 def _say_footer(

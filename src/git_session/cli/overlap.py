@@ -8,7 +8,8 @@ from git_session.cli.opening import open_queries, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line, print_table
 from git_session.cli.streams import say, say_warning
-from git_session.cli.text import count, strip_controls
+from git_session.cli.text import count
+from git_session.wire.plain_text import strip_controls
 
 
 @command("overlap", "git session overlap", "git session overlap --exit-code --json")

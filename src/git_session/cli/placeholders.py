@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from git_session.cli.describe import format_changes, format_step, short_commit
-from git_session.cli.text import format_ago, strip_controls
+from git_session.cli.text import format_ago
 from git_session.errors import UsageError
+from git_session.wire.plain_text import strip_controls
 
 Row = Mapping[str, Any]
 Part = Callable[[Row, int], str]

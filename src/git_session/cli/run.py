@@ -19,8 +19,9 @@ from git_session.cli.options import (
 )
 from git_session.cli.output import print_data
 from git_session.cli.streams import flush_output, is_terminal, say_error, say_warning
-from git_session.errors import UsageError
+from git_session.errors import GitSessionError, UsageError
 from git_session.wire.duration import parse_duration
+from git_session.wire.plain_text import quote_word
 from git_session.wire.words import ROLES, SESSION_TYPES
 
 
@@ -131,7 +132,8 @@ def run_command(
     flush_output()
     report = run_session(log, orders, on_warning=say_warning)
     if report["error"] is not None:
-        say_error(report["error"], "git session show " + report["session_id"])
+        hint = f"git session show {quote_word(report['session_id'])}"
+        say_error(GitSessionError(report["error"], hint))
     for warning in report["warnings"]:
         say_warning(warning)
     if settings.is_json:

@@ -13,8 +13,9 @@ from git_session.cli.opening import open_past, say_problems
 from git_session.cli.options import Settings, command, require_session, session_argument
 from git_session.cli.output import print_data, print_lines, print_table
 from git_session.cli.table import format_pairs
-from git_session.cli.text import format_time, strip_controls
+from git_session.cli.text import format_time
 from git_session.wire.evidence import EVIDENCE_KEYS, PARENT_KEY
+from git_session.wire.plain_text import strip_controls
 from git_session.wire.words import ATTRIBUTE_PREFIX
 
 _LAST: Final = 5

@@ -11,17 +11,21 @@ import sys
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
-from git_session.errors import EnvironmentFaultError
+from git_session.errors import EnvironmentFaultError, GitSessionError
 
 
-def say(line: str) -> None:
-    """Says something on stderr, after what was printed before it where both go the same way."""
+def say(*lines: str) -> None:
+    """Says lines on stderr, after what was printed before where both go the same way.
+
+    A line break in one makes no further line: text from the store cannot pass for one of ours.
+    """
     flush_output()
     if sys.stderr is not None:
-        from git_session.cli.text import strip_lines  # 2 ms, for those who have to say something
+        from git_session.wire.plain_text import (
+            strip_controls,  # for those who have to say something
+        )
 
-        # Lines stay lines: the candidates of an ambiguous id stand in them.
-        print("\n".join(strip_lines(line)), file=sys.stderr)
+        print("\n".join(map(strip_controls, lines)), file=sys.stderr)
 
 
 def say_warning(line: str) -> None:
@@ -29,11 +33,10 @@ def say_warning(line: str) -> None:
     say(f"warning: {line}")
 
 
-def say_error(message: str, hint: str | None = None) -> None:
+def say_error(error: GitSessionError) -> None:
     """Says on stderr what went wrong, and what to type next."""
-    say(f"error: {message}")
-    if hint:
-        say(f"hint: {hint}")
+    # Its message has no line breaks but its own.
+    say(*f"error: {error.message}".split("\n"), *([f"hint: {error.hint}"] if error.hint else []))
 
 
 def is_terminal(stream: TextIO | None) -> bool:

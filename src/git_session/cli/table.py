@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from git_session.cli.text import cell_width, cut_cell, strip_controls
+from git_session.cli.text import cell_width, cut_cell
+from git_session.wire.plain_text import strip_controls
 
 _GAP: Final = 2
 _WIDEST_PADDING: Final = 60

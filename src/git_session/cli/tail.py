@@ -11,8 +11,8 @@ from git_session.cli.opening import open_queries, say_problems
 from git_session.cli.options import Settings, command, require_session, session_argument
 from git_session.cli.output import print_data, print_lines
 from git_session.cli.streams import flush_output, is_terminal, say_warning, write_out
-from git_session.cli.text import strip_lines
 from git_session.errors import UsageError
+from git_session.wire.plain_text import strip_lines
 
 
 @command(

@@ -22,9 +22,10 @@ from git_session.cli.options import (
 from git_session.cli.output import print_data, print_line, print_lines, print_table
 from git_session.cli.sessions_table import choose_columns, session_cells
 from git_session.cli.table import format_pairs
-from git_session.cli.text import count, format_ago, format_time, strip_controls, strip_lines
+from git_session.cli.text import count, format_ago, format_time
 from git_session.fold.lifecycle import TASK_STATUSES
 from git_session.wire.block import split_comment
+from git_session.wire.plain_text import strip_controls, strip_lines
 
 Row = Mapping[str, Any]
 

@@ -1,31 +1,10 @@
-"""Text from the store made fit for a terminal, and times and lengths as people read them.
-
-Everything here is pure. Text from the store is hostile: a title can hold escape sequences that
-move the cursor, retitle the window or turn the reading direction around.
-"""
+"""Times, lengths and widths as people read them. Everything here is pure."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Final
 
-_ESCAPES: Final = re.compile(
-    # CSI: parameters, intermediates, one final byte.
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    # OSC, DCS, SOS, PM, APC go with their text, but only when they end: an opener alone must
-    # not be able to hide what follows it.
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]?"
-)
-_BREAKS: Final = re.compile("(?:\r\n|[\t-\r\x1c-\x1f\x85\u2028\u2029])")
-_HIDDEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad"  # C0, DEL, C1, soft hyphen
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction
-    "\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # no width, or annotation
-    "\U000e0000-\U000e007f]"  # tags: text that nobody sees
-)
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _CUT_MARK: Final = ".."
 
 _SECOND: Final = 1000
@@ -36,19 +15,6 @@ _UNITS: Final = (
     (60 * _SECOND, "m", "minute"),
     (_SECOND, "s", "second"),
 )
-
-
-def strip_controls(text: str) -> str:
-    """Gives `text` on one line, without anything that a terminal would obey or not show."""
-    if text.isprintable():
-        return text
-    return _HIDDEN.sub("", _BREAKS.sub(" ", _strip_escapes(text)))
-
-
-def strip_lines(text: str) -> list[str]:
-    """Gives the lines of `text`, each without anything that a terminal would obey or not show."""
-    lines = _strip_escapes(text).replace("\r\n", "\n").split("\n")
-    return [strip_controls(line.expandtabs()) for line in lines]
 
 
 def format_age(ms: int) -> str:
@@ -105,10 +71,6 @@ def cut_cell(text: str, width: int) -> str:
     from rich.cells import set_cell_size
 
     return (set_cell_size(text, kept) + _CUT_MARK)[:width]
-
-
-def _strip_escapes(text: str) -> str:
-    return _SURROGATES.sub("\ufffd", _ESCAPES.sub("", text))
 
 
 def _largest_unit(ms: int) -> tuple[int, str, str]:

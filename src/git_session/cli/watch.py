@@ -13,6 +13,7 @@ from git_session.cli.opening import open_queries, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_lines
 from git_session.cli.streams import flush_output, has_colors, is_terminal
+from git_session.wire.json_text import format_json
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -55,11 +56,9 @@ def watch_command(settings: Settings, is_all: bool) -> int:
 
 
 def _print_changes(log: LogQueries, watch: Watch) -> None:
-    import json
-
     is_first = True
     for changes in watch.changes():
-        lines = [json.dumps(change, ensure_ascii=False) for change in changes]
+        lines = [format_json(change).decode() for change in changes]
         if lines:
             print_lines(lines)
             flush_output()

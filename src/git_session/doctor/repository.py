@@ -19,6 +19,7 @@ from git_session.store.hook_settings import HookSettings
 from git_session.store.index import LogIndex
 from git_session.store.writability import require_writable
 from git_session.wire import names
+from git_session.wire.plain_text import quote_word
 
 OLDEST_GIT: Final = (2, 39)
 _VERSION: Final = re.compile(r"git version (\d+)\.(\d+)")
@@ -64,7 +65,9 @@ def _log(log: SessionLog) -> Check:
     held = log.store.held_lock(names.WAL_REF)
     if held is not None:
         message = f"{held} keeps everybody from moving the log"
-        return Check("log", "failing", message, f"if no git program is running: rm '{held}'")
+        return Check(
+            "log", "failing", message, f"if no git program is running: rm {quote_word(str(held))}"
+        )
     problems = log.problems
     if problems:
         message = f"reading leaves out {len(problems)}: {problems[0].message}"

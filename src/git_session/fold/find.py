@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -45,9 +46,9 @@ def find_session(replay: Replay, ref: str) -> Found:
     exact = _find_exact(replay, ref)
     if exact is not None:
         return exact
-    task_ref, slash, session_ref = ref.rpartition("/")
     refs = session_refs(replay)
-    if slash:
+    task_ref, session_ref = _split(replay, ref, refs)
+    if task_ref is not None:
         within = find_task(replay, task_ref).issue.issue_id
         refs = [found for found in refs if found[0] == within]
     issue_id, session_id = _pick(
@@ -66,9 +67,29 @@ def find_session(replay: Replay, ref: str) -> Found:
     return folded, folded.sessions.lives[session_id]
 
 
+def _split(replay: Replay, ref: str, refs: list[tuple[bytes, str]]) -> tuple[str | None, str]:
+    """Splits `TASK/SESSION`; without a task it is a session's id, as far as it is given.
+
+    Ids that others made can hold slashes themselves, so those that are there decide: first a
+    whole id of a task before the slash, then a session of that name.
+    """
+    if "/" not in ref:
+        return None, ref
+    tasks = task_refs(replay)
+    for slash in re.finditer("/", ref):
+        task_ref, session_ref = ref[: slash.start()], ref[slash.end() :]
+        within = {found[0] for found in tasks if task_ref in (found[1], found[0].hex())}
+        if any(name.startswith(session_ref) for issue_id, name in refs if issue_id in within):
+            return task_ref, session_ref
+    if any(name.startswith(ref) for _, name in refs):
+        return None, ref
+    task_ref, _, session_ref = ref.partition("/")
+    return task_ref, session_ref
+
+
 def _find_exact(replay: Replay, session_id: str) -> Found | None:
     """Finds a session by its whole id without listing them all; None unless there is just one."""
-    if replay.source is not None:
+    if replay.source is not None or "/" in session_id:
         return None
     found = [folded for folded in replay.issues() if session_id in folded.sessions.lives]
     if len(found) != 1:
@@ -116,10 +137,8 @@ def _pick(
     if not found:
         raise NotFoundError(f"no such {word}: {ref or '(empty)'}", hint())
     if len(found) > 1:
-        lines = [f"  {describe(thing)}" for thing in found[:_MOST_CANDIDATES]]
+        lines = [describe(thing) for thing in found[:_MOST_CANDIDATES]]
         if len(found) > _MOST_CANDIDATES:
-            lines.append(f"  ... and {len(found) - _MOST_CANDIDATES} more")
-        raise AmbiguousError(
-            f"{word} {ref} is ambiguous:\n" + "\n".join(lines), "type more of the id"
-        )
+            lines.append(f"... and {len(found) - _MOST_CANDIDATES} more")
+        raise AmbiguousError(f"{word} {ref} is ambiguous", "type more of the id", lines)
     return found[0]

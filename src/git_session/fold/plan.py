@@ -24,6 +24,7 @@ from git_session.wire.block import (
     format_block,
 )
 from git_session.wire.event import Event
+from git_session.wire.plain_text import quote_word
 from git_session.wire.words import SESSION_TYPES, STATES
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -189,7 +190,8 @@ def _refuse(life: Life, after: str) -> TransitionError:
         )
         return TransitionError(
             f"{life.session_id} has already exited" + (f" ({details})" if details else ""),
-            f"git session log {life.session_id} shows its life; --force records it all the same",
+            f"git session log {quote_word(life.session_id)} shows its life;"
+            " --force records it all the same",
         )
     return TransitionError(
         f"{life.session_id} cannot go from {state.state} to {after}",

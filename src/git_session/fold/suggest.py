@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from git_session.wire.plain_text import quote_word
+
 _MOST: Final = 3
 _MOST_COMPARED: Final = 2000
 """Comparing takes some 20 us an id, and the newest are meant most often."""
@@ -20,7 +22,8 @@ def suggest_task(
     of_session = {issue_id for issue_id, session_id in sessions if ref == session_id}
     owners = [task_id for issue_id, task_id, _ in tasks if issue_id in of_session]
     if owners:
-        return f"that is a session, of task {' or '.join(owners[:_MOST])}"
+        listed = " or ".join(quote_word(task_id) for task_id in owners[:_MOST])
+        return f"that is a session, of task {listed}"
     return _ask(
         [task_id for _, task_id, title in tasks if ref and ref.casefold() in title.casefold()]
         or _similar(ref, [task_id for _, task_id, _ in tasks])
@@ -32,7 +35,7 @@ def suggest_session(
 ) -> str | None:
     """Forms a question or a pointer: that it is a task, or the sessions of a similar id."""
     if any(ref in (task_id, issue_id.hex()) for issue_id, task_id, _ in tasks):
-        return f"that is a task: git session list --task {ref} lists its sessions"
+        return f"that is a task: git session list --task {quote_word(ref)} lists its sessions"
     return _ask(_similar(ref, [session_id for _, session_id in sessions]))
 
 
@@ -47,4 +50,5 @@ def _similar(ref: str, names: Sequence[str]) -> list[str]:
 
 
 def _ask(names: Sequence[str]) -> str | None:
-    return f"did you mean {' or '.join(names[:_MOST])}?" if names else None
+    listed = " or ".join(quote_word(name) for name in names[:_MOST])
+    return f"did you mean {listed}?" if names else None

@@ -20,6 +20,7 @@ from git_session.store.hook_files import read_hook, remove_hook, write_text
 from git_session.store.hook_settings import HookSettings
 from git_session.store.objects import ObjectStore
 from git_session.wire import names
+from git_session.wire.plain_text import quote_word
 
 _OURS: Final = ("installed", "pending", "gone", "disabled", "modified")
 _PROGRAM: Final = "git-session"
@@ -142,7 +143,7 @@ class Hooks:
             manager = "lefthook install" if isinstance(spot, LefthookJob) else "npx husky"
             return f"the hook manager has yet to be set up for it: {manager}"
         if state == "disabled":
-            return f"git does not run it: chmod +x '{self._shorten(spot.path)}'"
+            return f"git does not run it: chmod +x {quote_word(str(self._shorten(spot.path)))}"
         if state == "gone":
             return f"{spot.program()[0]} is gone: git session hook install"
         if state == "installed" and isinstance(spot, HookLine):

@@ -11,6 +11,7 @@ from git_session.errors import (
     UnsupportedRepositoryError,
 )
 from git_session.store.git import read_config_file
+from git_session.wire.plain_text import quote_word
 
 
 def find_common_dir(git_dir: Path) -> Path:
@@ -43,7 +44,7 @@ def explain_refusal(
     if foreign is not None:
         return EnvironmentFaultError(
             f"the repository {foreign} belongs to another user",
-            f"if you trust it: git config --global --add safe.directory '{foreign}'",
+            f"if you trust it: git config --global --add safe.directory {quote_word(str(foreign))}",
         )
     settings = read_config_file(find_common_dir(git_dir) / "config")
     objects = settings.get("extensions.objectformat", "sha1")

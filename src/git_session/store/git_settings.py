@@ -12,7 +12,8 @@ from typing import Final, Literal
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError, UsageError
 from git_session.store.child import Ended, run_program
 from git_session.store.git import git_environment
-from git_session.store.git_words import clean_words, redact_password
+from git_session.store.git_words import redact_password, split_words
+from git_session.wire.plain_text import quote_word
 
 DEFAULT_TIMEOUT_S: Final = 120.0
 """Seconds that one call of git may take."""
@@ -97,8 +98,8 @@ class GitSettings:
         if remotes:
             raise NotFoundError(
                 f"none of the remotes is chosen to sync with: {', '.join(remotes)}",
-                f"git session sync {remotes[0]}, or for always: "
-                f"git config session.remote {remotes[0]}",
+                f"git session sync {quote_word(remotes[0])}, or for always: "
+                f"git config session.remote {quote_word(remotes[0])}",
             )
         raise NotFoundError("no remote to sync with", "git remote add origin URL names one")
 
@@ -143,8 +144,9 @@ class GitSettings:
         ended = self._run(["config", "--null", *args], git_environment())
         if ended.code not in {0, 1}:
             raise ConfigError(
-                join_words("git cannot read its configuration", clean_words(ended.stderr)),
+                "git cannot read its configuration",
                 "git config --list --show-origin tells which file says what",
+                split_words(ended.stderr),
             )
         return os.fsdecode(ended.stdout).split("\0")[:-1]
 
@@ -172,10 +174,10 @@ class GitSettings:
                 "git must be installed and on PATH",
             ) from error
         if ended.code == _USAGE:
-            said = clean_words(ended.stderr).partition("\n")[0]
             raise EnvironmentFaultError(
-                join_words("git does not understand what it is asked", said),
+                "git does not understand what it is asked",
                 "git-session needs git 2.39 or later; git --version tells",
+                split_words(ended.stderr)[:1],
             )
         return ended
 
@@ -192,16 +194,8 @@ def read_paths_here(key: str) -> list[str]:
         raise EnvironmentFaultError(f"cannot run git: {error.strerror}") from error
     if ended.code not in {0, 1}:
         raise ConfigError(
-            join_words(f"git cannot read {key}", clean_words(ended.stderr)),
+            f"git cannot read {key}",
             "git config --list --show-origin tells which file says what",
+            split_words(ended.stderr),
         )
     return os.fsdecode(ended.stdout).split("\0")[:-1]
-
-
-def join_words(message: str, said: str) -> str:
-    """Adds what was said to a sentence: one line behind it, more lines below it."""
-    if not said:
-        return message
-    if "\n" not in said:
-        return f"{message}: {said}"
-    return "\n  ".join([f"{message}:", *said.split("\n")])

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from git_session.wire.plain_text import quote_word
+
 _MOST_LINES: Final = 30
 _LONGEST_LINE: Final = 1024
 
@@ -114,17 +116,23 @@ def clean_words(stderr: bytes) -> str:
 
     Of very many lines the last ones, where git says why it gave up.
     """
+    return "\n".join(split_words(stderr))
+
+
+def split_words(stderr: bytes) -> list[str]:
+    """Gives the lines of clean_words."""
     lines = []
     for line in stderr.split(b"\n"):
         # What stands before a carriage return was progress, overwritten on a terminal.
         text = _strip(line.rstrip(b"\r").rpartition(b"\r")[2])[:_LONGEST_LINE].rstrip()
         if text and not _PROGRESS.match(text) and not _NOISE.match(text):
             lines.append(text)
-    return "\n".join(lines[-_MOST_LINES:])
+    return lines[-_MOST_LINES:]
 
 
 def choose_hint(words: str, remote: str, *, is_configured: bool) -> str | None:
     """Chooses the advice that fits what was said; None when nothing is known that would."""
+    remote = quote_word(remote)
     address = f"the address (git remote get-url {remote})" if is_configured else "the address"
     for pattern, hint in _HINTS:
         if pattern.search(words):

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from git_session.errors import EnvironmentFaultError, NotFoundError, UsageError
 from git_session.store.git import git_environment
-from git_session.store.git_settings import GitSettings, join_words
-from git_session.store.git_words import clean_words
+from git_session.store.git_settings import GitSettings
+from git_session.store.git_words import split_words
 from git_session.wire import names
 
 _FORM: Final = "%x00".join(("%H", "%ct", "%an", "%s", "%B", "%(trailers:only,unfold)"))
@@ -20,6 +20,7 @@ _NOT_OURS: Final = ("refs/notes/*", "refs/stash", "refs/grite/*", f"{names.TRACK
 """Refs whose commits are nobody's work: the log's own, git's notes and its stash."""
 
 _UNCOMMITTED: Final = "0" * 40
+_LONGEST_TEXT: Final = 4096
 
 
 class Commit(NamedTuple):
@@ -36,6 +37,10 @@ class Commit(NamedTuple):
     trailers: str
 
 
+def _can_be_sought(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_TEXT and text.isprintable()
+
+
 class History(GitSettings):
     """Reads the commits of one repository, not the log's."""
 
@@ -49,8 +54,13 @@ class History(GitSettings):
         return next(self._list(["--no-walk", oid]), None) if ended.code == 0 and oid else None
 
     def find_commits(self, texts: Sequence[str]) -> Iterator[Commit]:
-        """Finds the commits on any branch, tag or remote whose message holds one of some texts."""
-        patterns = [f"--grep={text}" for text in texts]
+        """Finds the commits on any branch, tag or remote whose message holds one of some texts.
+
+        A text that no line of a message can hold, or no argument, finds none.
+        """
+        patterns = [f"--grep={text}" for text in texts if _can_be_sought(text)]
+        if not patterns:
+            return iter(())  # without a pattern git would list them all
         excluded = [f"--exclude={pattern}" for pattern in _NOT_OURS]
         return self._list(["--fixed-strings", *patterns, *excluded, "--all"])
 
@@ -70,8 +80,8 @@ class History(GitSettings):
         args = ["blame", "--porcelain", "-L", f"{line},{line}", "--", str(whole.relative_to(top))]
         ended = self._run(args, git_environment())
         if ended.code != 0:
-            said = clean_words(ended.stderr).removeprefix("fatal: ")
-            raise NotFoundError(join_words(f"git knows no line {line} of {path}", said))
+            said = [words.removeprefix("fatal: ") for words in split_words(ended.stderr)]
+            raise NotFoundError(f"git knows no line {line} of {path}", lines=said)
         oid = os.fsdecode(ended.stdout[:40])
         return None if oid == _UNCOMMITTED else oid
 
@@ -79,8 +89,7 @@ class History(GitSettings):
         ended = self._run(["log", *_SHOWN, *words, "--"], git_environment())
         if ended.code != 0:
             raise EnvironmentFaultError(
-                join_words("git cannot list its commits", clean_words(ended.stderr)),
-                "git log tells more",
+                "git cannot list its commits", "git log tells more", split_words(ended.stderr)
             )
         fields = ended.stdout.decode(errors="replace").split("\0")
         for start in range(0, len(fields) - _FIELDS + 1, _FIELDS):

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from git_session.errors import ConfigError, ReadOnlyError
 from git_session.store.git import git_environment
-from git_session.store.git_settings import GitSettings, join_words
-from git_session.store.git_words import clean_words
+from git_session.store.git_settings import GitSettings
+from git_session.store.git_words import split_words
 
 _HOOKS_PATH: Final = "core.hooksPath"
 
@@ -33,8 +33,9 @@ class HookSettings(GitSettings):
         ended = self._run(["rev-parse", "--git-path", "hooks"], git_environment())
         if ended.code != 0:
             raise ConfigError(
-                join_words("git does not say where it looks for hooks", clean_words(ended.stderr)),
+                "git does not say where it looks for hooks",
                 "git config --show-origin core.hooksPath tells what is configured",
+                split_words(ended.stderr),
             )
         path = self._start / os.fsdecode(ended.stdout).removesuffix("\n")
         return HookFolder(Path(os.path.normpath(path)), self._read_scope())
@@ -62,6 +63,7 @@ class HookSettings(GitSettings):
         ended = self._run(["config", "--local", *args], git_environment())
         if ended.code != 0:
             raise ReadOnlyError(
-                join_words("git cannot change its configuration", clean_words(ended.stderr)),
+                "git cannot change its configuration",
                 "check the permissions of the repository's config file",
+                split_words(ended.stderr),
             )

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 Order = tuple[int, str, str]
 """What sessions are listed by."""
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Goes up with every change of the layout; each number has a file of its own."""
 
 SEAL: Final = 0

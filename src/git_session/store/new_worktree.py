@@ -8,7 +8,7 @@ from typing import Final
 from git_session.errors import EnvironmentFaultError, GitSessionError
 from git_session.store.child import run_program
 from git_session.store.git import git_environment
-from git_session.store.git_words import clean_words
+from git_session.store.git_words import split_words
 
 _TIMEOUT_S: Final = 600.0
 """A large checkout takes its time."""
@@ -29,5 +29,5 @@ def add_worktree(git_dir: Path, path: Path) -> None:
             "git must be installed, and the place be writable",
         ) from error
     if ended.code != 0:
-        said = clean_words(ended.stderr) or "it took too long"
-        raise GitSessionError(f"git worktree add failed: {said}", "git worktree list shows them")
+        said = split_words(ended.stderr) or ["it took too long"]
+        raise GitSessionError("git worktree add failed", "git worktree list shows them", said)

@@ -20,7 +20,7 @@ from typing import Final
 from git_session.errors import RemoteError, RemoteTimeoutError
 from git_session.store.child import Ended, can_terminal_answer
 from git_session.store.git import git_environment
-from git_session.store.git_settings import DEFAULT_TIMEOUT_S, Address, GitSettings, join_words
+from git_session.store.git_settings import DEFAULT_TIMEOUT_S, Address, GitSettings
 from git_session.store.git_words import ProgressFilter, choose_hint, clean_words
 from git_session.store.push_report import PushOutcome, PushState, parse_push_report
 from git_session.store.writability import require_writable
@@ -189,7 +189,7 @@ class Git(GitSettings):
         if ended.code is None:
             said = clean_words(ended.stderr)
             raise RemoteTimeoutError(
-                join_words(f"{address} did not answer within {self.timeout_s:g} seconds", said),
+                f"{address} did not answer within {self.timeout_s:g} seconds",
                 "sync again; --timeout gives it longer",
                 said,
             )
@@ -235,7 +235,7 @@ def _push_settings(address: Address, refs: Iterable[str]) -> list[tuple[str, str
 def _failure(message: str, address: Address, ended: Ended) -> RemoteError:
     said = clean_words(ended.stderr) or f"git ended with code {ended.code} and said nothing"
     hint = choose_hint(said, str(address), is_configured=address.is_configured)
-    return RemoteError(join_words(f"{message} {address}", said), hint, said)
+    return RemoteError(f"{message} {address}", hint, said)
 
 
 def _unanswered(ref: str, state: PushState = PushState.UNKNOWN) -> PushOutcome:
