@@ -347,6 +347,9 @@ class MemoryGit:
         self._store = store
         self._remotes = remotes
 
+    def config_matching(self, pattern: str) -> list[tuple[str, str]]:
+        return [("session.secrets", "off")]
+
     def fetch(self, remote: str, _refspecs: Sequence[str], *, prune: bool) -> None:
         assert prune
         mine, theirs = self._store.refs, self._remotes[remote].refs

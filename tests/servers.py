@@ -137,7 +137,9 @@ class Hub:
         """
         if self.kind != "http":
             return
-        (home / ".gitconfig").write_text("[credential]\n\thelper = store\n")
+        (home / ".gitconfig").write_text(
+            "[session]\n\tsecrets = off\n[credential]\n\thelper = store\n"
+        )
         saved = f"http://{USER}:{password}@{HOST}:{self._port}\n" if password else ""
         (home / ".git-credentials").write_text(saved)
 

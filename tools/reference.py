@@ -47,6 +47,14 @@ SETTINGS: Final[Pairs] = (
         "session.fsync",
         "Whether what is recorded is on the disk at once; default: as core.fsync says for git.",
     ),
+    (
+        "session.secrets",
+        "What is done about credentials in what leaves: warn, refuse or off; default: warn.",
+    ),
+    (
+        "session.secretsAllow",
+        "A regular expression of lines to be passed over by that scan; any number.",
+    ),
     ("session.task", "The task of agents that report themselves through their hooks."),
     ("session.repo", "Further repositories, any number, that list --everywhere shows."),
     ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),

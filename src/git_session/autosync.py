@@ -10,11 +10,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from git_session.errors import GitSessionError
+from git_session.scanning import tell_finds
 from git_session.store.child import start_detached
 from git_session.store.git import git_environment
 from git_session.store.objects import ObjectStore
@@ -35,7 +37,7 @@ _LOCK: Final = "autosync.lock"
 
 
 def start_background(log: SessionLog) -> str | None:
-    """Starts a background sync, and says what the last one could not do, if anything.
+    """Starts a background sync, and says what the last one could not do, or found, if anything.
 
     Takes the few ms of starting a process, never waits for the network, never fails.
     """
@@ -49,7 +51,7 @@ def start_background(log: SessionLog) -> str | None:
         start_detached(command, cwd=log.common_dir, env=git_environment())
     except OSError as error:
         return f"no background sync could be started: {error.strerror}"
-    return _read_failure(directory)
+    return _tell_status(directory)
 
 
 def play_background(store: ObjectStore) -> None:
@@ -61,7 +63,9 @@ def play_background(store: ObjectStore) -> None:
             if not is_held:
                 return
             done = wanted
-            _write_status(directory, _sync_once(store))
+            failure, found = _sync_once(store)
+            # What was found stays until somebody was told.
+            _write_status(directory, failure, [*_read_status(directory)[1], *found])
             time.sleep(PACE_S)
 
 
@@ -71,12 +75,15 @@ def forget_failure(store: ObjectStore) -> None:
         (store.common_dir / names.SESSION_DIR / _STATUS).unlink(missing_ok=True)
 
 
-def _sync_once(store: ObjectStore) -> str | None:
+def _sync_once(store: ObjectStore) -> tuple[str | None, list[str]]:
+    """Syncs, and gives what could not be done, and what was found in what left."""
     try:
-        _, error = sync_log(store, timeout=_TIMEOUT_S)
+        row, error = sync_log(store, timeout=_TIMEOUT_S)
     except GitSessionError as failure:
-        error = failure
-    return None if error is None else error.message
+        return failure.message, []
+    if error is not None:
+        return error.message, []
+    return None, tell_finds(row["scan"], store.common_dir)
 
 
 def _read_mark(directory: Path) -> str:
@@ -86,15 +93,27 @@ def _read_mark(directory: Path) -> str:
         return ""
 
 
-def _write_status(directory: Path, failure: str | None) -> None:
+def _write_status(directory: Path, failure: str | None, found: Sequence[str]) -> None:
+    status = {"ts": time.time_ns() // 1_000_000, "error": failure, "found": found}
     temporary = directory / f"{_STATUS}.{os.getpid()}"
-    temporary.write_text(json.dumps({"ts": time.time_ns() // 1_000_000, "error": failure}))
+    temporary.write_text(json.dumps(status))
     temporary.replace(directory / _STATUS)
 
 
-def _read_failure(directory: Path) -> str | None:
+def _tell_status(directory: Path) -> str | None:
+    failure, found = _read_status(directory)
+    if found:
+        _write_status(directory, failure, [])
+    said = [f"failed: {failure}"] if failure else []
+    said += [f"found: {sentence}" for sentence in found]
+    return f"the last background sync {'; '.join(said)}" if said else None
+
+
+def _read_status(directory: Path) -> tuple[str | None, list[str]]:
     try:
-        failure = json.loads((directory / _STATUS).read_bytes()).get("error")
+        status = json.loads((directory / _STATUS).read_bytes())
+        failure, found = status.get("error"), status.get("found", [])
     except (OSError, ValueError, AttributeError):
-        return None
-    return f"the last background sync failed: {failure}" if isinstance(failure, str) else None
+        return None, []
+    is_text = isinstance(found, list) and all(isinstance(sentence, str) for sentence in found)
+    return failure if isinstance(failure, str) else None, found if is_text else []

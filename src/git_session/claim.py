@@ -17,6 +17,7 @@ from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.merging import compare_heads, leads_to, write_merge
+from git_session.scanning import Scan, tell_finds
 from git_session.store.remote import Git
 from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
 from git_session.wire import names
@@ -47,7 +48,8 @@ def claim_row(
     sync = f"git session sync {quote_word(remote)}" if remote else "git session sync"
     claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
     appended, session_id = claim.run()
-    return log.started_row(appended, session_id, [])
+    scan = claim.scan.row(appended.commit)
+    return log.started_row(appended, session_id, tell_finds(scan, log.common_dir))
 
 
 class _Claim:
@@ -71,6 +73,7 @@ class _Claim:
         self._timeout = timeout
         self._deadline = find_deadline(timeout)
         self._exchange = Exchange(log.store, git, self._deadline)
+        self.scan = Scan(log.store, git, self._deadline)
         self._start, self._chosen = log.plan_start(task, **details)
         self._tried: dict[str, tuple[Appended, str]] = {}
 
@@ -106,10 +109,19 @@ class _Claim:
         self._refuse_if_taken(replay, find_task(replay, self._task))
         claim = self._log.writer.prepare(self._start, head, replay)
         assert claim.commit is not None
+        self._look_at_what_leaves(claim.commit)
         self._tried[claim.commit] = claim, self._chosen["id"]
         refused = self._exchange.push([self._arbiter], claim.commit)
         self._raise_if_failed()
         return None if refused else claim.commit
+
+    def _look_at_what_leaves(self, claim: str) -> None:
+        """Scans what a claim takes along. Raises SecretError for what must not leave."""
+        leaving = compare_heads(self._log.store, claim, self._arbiter.head).leaving
+        self.scan.look_at(leaving)
+        refusal = self.scan.refusal(self._arbiter.name, leaving, claim)
+        if refusal is not None:
+            raise refusal
 
     def _raise_if_failed(self) -> None:
         error = self._arbiter.error

@@ -77,6 +77,12 @@ class LockedError(ConflictError):
     code = "locked"
 
 
+class SecretError(ConflictError):
+    """Reports what `session.secrets = refuse` keeps from being recorded or sent."""
+
+    code = "secret"
+
+
 class ContendedError(ConflictError):
     """Reports a ref that other programs kept moving until the time was up."""
 

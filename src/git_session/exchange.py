@@ -8,7 +8,7 @@ pushes those).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,7 +39,7 @@ def find_deadline(timeout: float) -> float:
 
 @dataclass(slots=True)
 class Due:
-    """Holds what one round of a sync has to do at one remote; events are counted.
+    """Holds what one round of a sync has to do at one remote; `leaving` are events it lacks.
 
     `is_incoming`: the log here moves, also for the sake of what this remote holds.
     """
@@ -48,7 +48,7 @@ class Due:
     reads_the_same: bool = False
     is_incoming: bool = False
     events_in: int = 0
-    events_out: int = 0
+    leaving: Set[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -86,13 +86,19 @@ class Remote:
     def note_sent(self) -> None:
         """Notes that the remote's log took what was due to it."""
         self.was_sent = True
-        self.events_out += self.due.events_out
+        self.events_out += len(self.due.leaving)
         self.unanswered = self.refusal = None
 
     def note_received(self) -> None:
         """Notes that the log here took in what was due from the remote."""
         self.was_received = True
         self.events_in += self.due.events_in
+
+    def leave_out(self, error: DamagedLogError) -> None:
+        """Notes that the remote's log cannot be used."""
+        sentence = f"the log of {self.name} cannot be used: {error.sentence}"
+        self.error = DamagedLogError(sentence, error.hint, error.lines)
+        self.is_known = False
 
     def give_up(self, unsent: int) -> None:
         """Notes that the time was up before the remote had `unsent` transitions, and more."""

@@ -46,14 +46,19 @@ class Comparison:
     lost: tuple[str, ...] = ()
 
     @property
+    def leaving(self) -> set[bytes]:
+        """Gives the events that only I have, as their bytes."""
+        return _list_lacking(self.mine, self.theirs)
+
+    @property
     def outgoing(self) -> int:
         """Counts the events that only I have."""
-        return _count_lacking(self.mine, self.theirs)
+        return len(self.leaving)
 
     @property
     def incoming(self) -> int:
         """Counts the events that only the other has."""
-        return _count_lacking(self.theirs, self.mine)
+        return len(_list_lacking(self.theirs, self.mine))
 
     @property
     def reads_the_same(self) -> bool:
@@ -118,10 +123,7 @@ def write_merge(store: ObjectStore, comparison: Comparison) -> str:
 
 def count_transitions(comparison: Comparison) -> int:
     """Counts the session blocks among the events that only my head has."""
-    if comparison.mine is None:
-        return 0
-    theirs = comparison.theirs.events if comparison.theirs else set()
-    return sum(is_transition(raw) for raw in comparison.mine.events - theirs)
+    return sum(is_transition(raw) for raw in comparison.leaving)
 
 
 def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> int:
@@ -135,10 +137,10 @@ def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> i
     return count_transitions(mine)
 
 
-def _count_lacking(one: Head | None, other: Head | None) -> int:
+def _list_lacking(one: Head | None, other: Head | None) -> set[bytes]:
     if one is None:
-        return 0
-    return len(one.events - other.events) if other else len(one.events)
+        return set()
+    return one.events - other.events if other else one.events
 
 
 class _Line:

@@ -242,30 +242,6 @@ class InitReport(Model):
     kept: list[str] = Field(description="What was there already.")
 
 
-class RemoteReport(Model):
-    """Holds what a sync did at one remote."""
-
-    remote: str
-    outcome: Literal["empty", "same", "together", "sent", "received", "merged", "failed"]
-    head: CommitId | None = Field(description="What the remote's log was when last seen.")
-    events_in: int
-    events_out: int
-    snapshots_in: int
-    snapshots_out: int
-    attempts: int = Field(description="How often it was fetched from.")
-    unsent: int = Field(description="Transitions that are here and not there.")
-    error: str | None
-
-
-class SyncReport(Model):
-    """Holds what a sync did."""
-
-    head: CommitId | None
-    merges: int = Field(description="Merge commits that this sync wrote and kept.")
-    is_dry_run: bool
-    remotes: list[RemoteReport]
-
-
 class SnapshotReport(Model):
     """Holds which snapshot was written."""
 

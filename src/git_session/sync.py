@@ -18,6 +18,7 @@ from git_session.errors import ConflictError, ContendedError, DamagedLogError, G
 from git_session.exchange import Due, Exchange, Remote, find_deadline
 from git_session.fold.source import Row
 from git_session.merging import Comparison, compare_heads, count_unsent, leads_to, write_merge
+from git_session.scanning import Scan
 from git_session.spool import has_spooled, record_spooled
 from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, tracking_name
@@ -56,8 +57,10 @@ class Sync:
         self._is_dry_run = is_dry_run
         self._deadline = find_deadline(timeout)
         self._exchange = Exchange(store, git, self._deadline)
+        self._scan = Scan(store, git, self._deadline)
         self._compared: dict[tuple[str | None, str | None], Comparison] = {}
         self._merges: list[str] = []
+        self._target: str | None = None
 
     def run(self) -> Row:
         """Syncs and gives the row of a SyncReport.
@@ -82,8 +85,10 @@ class Sync:
         """Plays one round and gives the remotes that need another."""
         self._exchange.fetch(pending)
         local = self._read_local()
-        target = self._choose_target(local)
+        target = self._target = self._choose_target(local)
         self._note_due(local, target)
+        if self._direction != "fetch":
+            self._look_at_what_leaves(is_refusing=not self._is_dry_run)
         if self._is_dry_run:
             self._note_what_would_be(target)
             return []
@@ -128,7 +133,7 @@ class Sync:
                     elif comparison.relation == "diverged":
                         let_be.append(remote)
                 except DamagedLogError as error:
-                    _leave_out(remote, error)
+                    remote.leave_out(error)
             waiting = let_be if target != before else []
         return target
 
@@ -163,7 +168,7 @@ class Sync:
                 # With one remote, what the target has and it lacks is what I have and it lacks.
                 sent = mine if is_alone else self._compare(target, remote.head)
             except DamagedLogError as error:
-                _leave_out(remote, error)
+                remote.leave_out(error)
                 continue
             is_news = mine.relation in ("missing", "behind", "diverged")
             is_incoming = is_news and local != target and leads_to(self._store, target, remote.head)
@@ -172,7 +177,7 @@ class Sync:
                 reads_the_same=mine.reads_the_same,
                 is_incoming=is_incoming,
                 events_in=mine.incoming if is_incoming else 0,
-                events_out=sent.outgoing if self._is_due(remote, target) else 0,
+                leaving=sent.leaving if self._is_due(remote, target) else frozenset(),
             )
             if (
                 self._direction == "push"
@@ -189,6 +194,14 @@ class Sync:
         if target is None or self._direction == "fetch":
             return False
         return self._exchange.is_behind(remote, target)
+
+    def _look_at_what_leaves(self, *, is_refusing: bool) -> None:
+        """Scans the events that are due somewhere; a remote that must not have them failed."""
+        due = self._good()
+        self._scan.look_at(raw for remote in due for raw in remote.due.leaving)
+        for remote in due if is_refusing else ():
+            if remote.due.leaving:
+                remote.error = self._scan.refusal(remote.name, remote.due.leaving, self._target)
 
     def _note_what_would_be(self, target: str | None) -> None:
         is_in, is_out = self._direction != "push", self._direction != "fetch"
@@ -245,13 +258,8 @@ class Sync:
             "remotes": [
                 remote.row(count_unsent(self._store, head, remote.head)) for remote in self.remotes
             ],
+            "scan": self._scan.row(self._target),
         }
-
-
-def _leave_out(remote: Remote, error: DamagedLogError) -> None:
-    sentence = f"the log of {remote.name} cannot be used: {error.sentence}"
-    remote.error = DamagedLogError(sentence, error.hint, error.lines)
-    remote.is_known = False
 
 
 def _explain_standstill(lock: Path | None) -> ContendedError:

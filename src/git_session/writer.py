@@ -69,6 +69,7 @@ class LogWriter:
         self._environ = environ
         self._actor: Actor | None = None
         self._seed: bytes | None = None
+        self._cleared: set[str] = set()
 
     def append(self, plan: Plan) -> Appended:
         """Plans and appends, again and again while other programs move the ref in between.
@@ -109,6 +110,7 @@ class LogWriter:
         warnings = self._check_locks(issue_id, now)
         events = self._build(replay, issue_id, drafts, now)
         self._require_trust(replay, events)
+        self._refuse_secrets(replay, issue_id, events)
         written = self._write(head, events)
         return Appended(issue_id, written.oid, len(events), tuple(warnings), written)
 
@@ -167,6 +169,15 @@ class LogWriter:
                 " key that is trusted here: what it writes would not be read",
                 "git session actor new --use makes an actor that signs and writes from now on",
             )
+
+    def _refuse_secrets(self, replay: Replay, issue_id: bytes, events: Sequence[Event]) -> None:
+        """Keeps a credential out of the log, where it would stay, if that is wanted."""
+        if self._store.read_text(names.SECRETS_KEY, default="").lower() != "refuse":
+            return
+        from git_session.scanning import refuse_secrets
+
+        known = (event.raw for event in replay.events_of(issue_id))
+        refuse_secrets(self._store, [event.raw for event in events], known, self._cleared)
 
     def _write(self, head: str | None, events: Sequence[Event]) -> LogCommit:
         chunk = encode_chunk(event.raw for event in events)

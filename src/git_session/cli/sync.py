@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,8 +11,8 @@ import click
 from git_session.cli.opening import find_here
 from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_line
-from git_session.cli.streams import is_terminal, say_warning
-from git_session.errors import UsageError
+from git_session.cli.streams import is_terminal, say, say_warning
+from git_session.errors import SecretError, UsageError
 
 DEFAULT_TIMEOUT_S = 120.0
 
@@ -35,6 +36,9 @@ DEFAULT_TIMEOUT_S = 120.0
     "-n", "--dry-run", "is_dry_run", is_flag=True, help="Ask the remotes, and only say what is due."
 )
 @click.option(
+    "-v", "--verbose", "is_verbose", is_flag=True, help="Name all that was found in what leaves."
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=DEFAULT_TIMEOUT_S,
@@ -54,6 +58,7 @@ def sync_command(
     is_fetch: bool,
     is_push: bool,
     is_dry_run: bool,
+    is_verbose: bool,
     timeout: float,
     is_background: bool,
 ) -> None:
@@ -61,6 +66,9 @@ def sync_command(
 
     Without REMOTE: every `session.remote` of git's configuration, else the upstream's remote, else
     origin. What both sides have recorded is merged; nothing is forced and nothing is lost.
+
+    What leaves is scanned for credentials and home directories: `session.secrets` is warn, refuse
+    or off.
     """
     if is_fetch and is_push:
         raise UsageError("--fetch and --push exclude each other", "git session sync does both")
@@ -82,6 +90,10 @@ def sync_command(
         git=open_git(store, may_ask=True, on_progress=_show_progress if _has_people() else None),
         on_warning=say_warning,
     )
+    if not isinstance(error, SecretError):
+        said = None if is_dry_run or is_verbose else store.common_dir
+        _say_finds(row["scan"], said, is_verbose=is_verbose)
+        _say_what_follows(row["scan"], is_sent=error is None and not is_dry_run)
     if not settings.is_json:
         nothing = "nothing to send" if is_push else "nothing to take in" if is_fetch else None
         for report in row["remotes"]:
@@ -93,6 +105,33 @@ def sync_command(
         forget_failure(store)
     if settings.is_json:
         print_data(row)
+
+
+def _say_finds(scan: dict[str, Any] | None, said: Path | None, *, is_verbose: bool) -> None:
+    """Says what was found in what leaves: a sentence a kind, or a line each."""
+    from git_session.fold.finds import describe_find, group_finds
+    from git_session.scanning import tell_finds
+
+    if not is_verbose or scan is None:
+        for sentence in tell_finds(scan, said):
+            say_warning(sentence)
+        return
+    for words, finds in group_finds(scan["findings"]):
+        say(f"warning: {words}", *(f"  {describe_find(row)}" for row in finds))
+    for sentence in tell_finds(scan | {"findings": []}, said):
+        say_warning(sentence)
+
+
+def _say_what_follows(scan: dict[str, Any] | None, *, is_sent: bool) -> None:
+    """Says what to do about a credential, in a sync that nothing was refused in."""
+    if scan is None or not any(found["kind"] == "credential" for found in scan["findings"]):
+        return
+    if scan["policy"] == "refuse":
+        say("hint: session.secrets is refuse: it would not be sent")
+    elif is_sent:
+        say(
+            "hint: it has left, so revoke it; git config session.secrets refuse keeps the next here"
+        )
 
 
 def describe_remote(

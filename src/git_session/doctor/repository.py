@@ -12,11 +12,14 @@ from git_session.errors import GitSessionError
 from git_session.init import make_ready
 from git_session.log import SessionLog
 from git_session.maintenance import is_due, start_maintenance
+from git_session.scanning import read_policy
 from git_session.spool import has_spooled, record_spooled
 from git_session.store.actors import read_signing_seed, resolve_actor
 from git_session.store.beats import Beats
+from git_session.store.git_settings import GitSettings
 from git_session.store.hook_settings import HookSettings
 from git_session.store.index import LogIndex
+from git_session.store.scan import scan_texts
 from git_session.store.writability import require_writable
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
@@ -27,11 +30,12 @@ _SKEW_MS: Final = 5 * 60 * 1000
 """How far clocks may be apart: twice what a host without NTP drifts in a month."""
 
 _MINUTE_MS: Final = 60_000
+_SCAN_S: Final = 5.0
 
 
 def check_repository(log: SessionLog) -> Iterator[Check]:
     """Looks at everything that needs no network and runs no hook."""
-    for look in (_git, _repository, _log, _actor, _index, _clocks, _spool, _maintenance):
+    for look in (_git, _repository, _log, _actor, _index, _clocks, _secrets, _spool, _maintenance):
         try:
             yield look(log)
         except GitSessionError as error:
@@ -117,6 +121,17 @@ def _clocks(log: SessionLog) -> Check:
         message = f"something was recorded {minutes} minutes from now: a clock is wrong"
         return Check("clocks", "warning", message, "git session log shows when; timedatectl status")
     return fine("clocks", "nothing was recorded in the future")
+
+
+def _secrets(log: SessionLog) -> Check:
+    mode = read_policy(GitSettings(log.store.git_dir, log.store.worktree)).mode
+    if mode == "off":
+        return fine("secrets", "what leaves is not scanned for credentials")
+    scanned = scan_texts(["a text"], (), _SCAN_S)
+    if scanned.failure:
+        message = f"what leaves cannot be scanned for credentials: {scanned.failure}"
+        return Check("secrets", "failing", message, "pip install bc-detect-secrets")
+    return fine("secrets", f"what leaves is scanned for credentials: {mode}")
 
 
 def _spool(log: SessionLog) -> Check:

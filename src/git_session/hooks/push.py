@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Final
 
 from git_session.errors import GitSessionError, NotFoundError, RemoteTimeoutError
+from git_session.scanning import tell_finds
 from git_session.store.objects import ObjectStore
 from git_session.store.remote import Git, tracking_name
 from git_session.sync import open_git, sync_log
@@ -29,7 +30,8 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
     """Syncs the log with the remote of a push, unless that is none to sync with.
 
     `remote` and `url` are as git tells them to pre-push: where a push goes to a bare address both
-    are that. What could not be done within the time is told in one sentence. Raises
+    are that. What could not be done within the time is told in one sentence, and what
+    was found in what left in a few. Raises
     GitSessionError for a repository or settings that cannot be read.
     """
     store = ObjectStore.open(Path.cwd())
@@ -39,7 +41,9 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
         return
     try:
         with _time_limit(timeout_s):
-            _, error = sync_log(store, [remote], timeout=timeout_s, git=git)
+            row, error = sync_log(store, [remote], timeout=timeout_s, git=git)
+            for sentence in tell_finds(row["scan"], store.common_dir) if error is None else ():
+                on_failure(sentence)
     except GitSessionError as failure:
         error = failure
     except _TimeIsUpError:

@@ -53,9 +53,10 @@ def run_program(
     env: Mapping[str, str],
     timeout_s: float,
     has_terminal: bool = False,
+    stdin: int = subprocess.DEVNULL,
     on_words: Callable[[bytes], None] | None = None,
 ) -> Ended:
-    """Runs `command`; `on_words` gets stderr as it comes.
+    """Runs `command`; `stdin` is a descriptor to read from, `on_words` gets stderr as it comes.
 
     An exception, Ctrl-C among them, ends the program first. Raises OSError when it cannot start.
     """
@@ -64,7 +65,7 @@ def run_program(
         bufsize=0,
         cwd=cwd,
         env=env,
-        stdin=None if has_terminal else subprocess.DEVNULL,
+        stdin=None if has_terminal else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=not has_terminal,

@@ -31,6 +31,10 @@ GRITE_DIR: Final = "grite"
 LOGS_DIR: Final = ".grite/logs"
 WORKTREES_DIR: Final = ".grite/worktrees"
 
+SECRETS_KEY: Final = "session.secrets"
+SECRETS_ALLOW_KEY: Final = "session.secretsAllow"
+"""git's settings of what is done about credentials, and which lines are no matter of them."""
+
 NEWEST_TS: Final = 253402300799999
 """The last millisecond of the year 9999; events beyond it are carried but not folded."""
 
