@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from git_session.errors import DamagedLogError
-from git_session.fold.replay import Problem
+from git_session.fold.faults import Problem
 from git_session.fold.rows import Row
 from git_session.fsck import check_log
 from git_session.log import SessionLog

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,6 +16,7 @@ from git_session.log import SessionLog
 from git_session.wire.block import mentions_block, parse_block
 from git_session.wire.event import COMMENT_ADDED, KIND_NAMES, Event
 from tests.conftest import Cli, Ran, git
+from tests.test_cli_commands import COMMANDS
 
 Checkout = Callable[[str], Path]
 
@@ -138,8 +140,21 @@ def test_what_every_command_prints_is_as_its_schema_says(cli: Cli, repo: Path) -
     check("commits", "commits", session)
     check("mcp", "mcp")
     check("schema", "schema")
+    hub = repo.parent / "hub.git"
+    git(repo, "init", "--quiet", "--bare", str(hub))
+    git(repo, "remote", "add", "origin", str(hub))
+    check("sync", "sync")
+    check("snapshot", "snapshot")
+    check("stats", "stats")
     check("demo", "demo", "new")
     assert seen == set(schemas._COMMANDS)
+
+
+def test_no_command_is_without_a_schema_of_what_it_prints() -> None:
+    """`watch` and `hook run` print no document: a line a change, and what a hook says."""
+    leaves = {words for words, found in COMMANDS.items() if not isinstance(found, click.Group)}
+    named = {words.replace(" ", "-") for words in leaves - {"watch", "hook run"}}
+    assert named <= set(schemas._COMMANDS)
 
 
 def test_what_a_failing_command_prints_is_as_the_envelope_says(cli: Cli, repo: Path) -> None:

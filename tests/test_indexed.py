@@ -269,7 +269,9 @@ def test_with_a_fresh_index_no_slow_library_is_loaded(
     assert "sqlite3" in imported
     assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"})
     if words[-1] in ("--json", "--count"):
-        assert imported.isdisjoint({"cbor2", "git_session.log", "git_session.fold.replay"})
+        assert imported.isdisjoint(
+            {"cbor2", "git_session.log", "git_session.fold.replay", "pathlib"}
+        )
 
 
 def test_after_a_long_first_read_the_index_is_written_by_itself(cli: Cli, tmp_path: Path) -> None:

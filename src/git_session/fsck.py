@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from git_session.errors import DamagedLogError, WireError
+from git_session.fold.faults import Problem
 from git_session.fold.findings import find_oddities, finding_row
-from git_session.fold.replay import Problem, Replay
+from git_session.fold.replay import Replay
 from git_session.fold.rows import Row
 from git_session.fold.signatures import SignatureTally
 from git_session.log import SessionLog

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from git_session.errors import UsageError
+from git_session.fold.faults import Problem
 from git_session.fold.find import Found, find_session, find_task
 from git_session.fold.lifecycle import TASK_STATUSES
-from git_session.fold.replay import Problem, Replay
+from git_session.fold.replay import Replay
 from git_session.fold.rows import (
     Row,
     all_session_rows,

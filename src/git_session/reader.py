@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import Final, Protocol
 
 from git_session.errors import NotFoundError
-from git_session.fold.replay import Problem, Replay
+from git_session.fold.faults import Problem
+from git_session.fold.replay import Replay
 from git_session.fold.rows import Row, session_row, task_row
 from git_session.store.config import GriteConfig, read_config
 from git_session.store.index import IndexLostError, LogIndex
@@ -19,6 +20,7 @@ from git_session.store.objects import ObjectStore
 from git_session.store.trust import Trust, read_trust
 from git_session.wire import names
 from git_session.wire.commit import LogCommit
+from git_session.wire.event import Event
 
 _WATCHED: Final = 500
 """Commits between two looks at the progress."""
@@ -74,12 +76,17 @@ class LogReader:
         """Gives what decides which events count: the policy, and the keys it goes by."""
         return read_trust(self.store, self.config.verify_signatures)
 
-    def follow(self, commit: LogCommit) -> None:
-        """Takes in the commit that was just appended, as if it had been read."""
+    def follow(self, commit: LogCommit, events: Iterable[Event]) -> None:
+        """Takes in the commit that was just appended, and its events, as if it had been read."""
         parent = commit.parents[0] if commit.parents else None
         if parent == self._head:
-            self._replay.add([commit], parent)
+            self._replay.add_built(commit, events)
             self._head = commit.oid
+
+    @property
+    def known(self) -> Replay:
+        """Gives the log as it was read or appended to last, whatever came since."""
+        return self._replay
 
     def require(self) -> Replay:
         """Reads the log. Raises NotFoundError when there is none yet."""

@@ -186,7 +186,7 @@ class LogRecorder(TaskRecorder):
         self, appended: Appended, session_id: str, held: Beat | None, warnings: Sequence[str]
     ) -> Row:
         folded = self.folded(appended)
-        row = session_row(self.replay(), folded, folded.sessions.lives[session_id])
+        row = session_row(self.reader.known, folded, folded.sessions.lives[session_id])
         return {
             "session": Vitals(self.common_dir).complete_with(row, held, self.clock()),
             "commit": appended.commit,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from git_session.errors import ConflictError, ContendedError, DamagedLogError
+from git_session.fold.faults import Problem
 from git_session.fold.findings import finding_row
-from git_session.fold.replay import Problem
 from git_session.fold.rows import Row
 from git_session.fold.salvage import (
     Found,

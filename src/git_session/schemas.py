@@ -199,6 +199,9 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
     "reconcile": model_watch.ReconcileReport,
     "overlap": model_watch.OverlapReport,
     "doctor": model_doctor.DoctorReport,
+    "sync": model_sync.SyncReport,
+    "snapshot": model.SnapshotReport,
+    "stats": model.StatsReport,
     "fsck": model.FsckReport,
     "repair": model_trust.RepairReport,
     "actor-list": model_trust.ActorList,
@@ -244,16 +247,7 @@ def schema(name: str) -> dict[str, Any]:
 def _types() -> dict[str, Any]:
     models = [
         found
-        for module in (
-            model,
-            model_hooks,
-            model_live,
-            model_run,
-            model_sync,
-            model_trust,
-            model_views,
-            model_watch,
-        )
+        for module in _MODULES
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Model) and found is not Model
     ]

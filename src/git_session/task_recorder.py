@@ -62,7 +62,10 @@ class TaskRecorder(LogQueries):
 
     def folded(self, appended: Appended) -> FoldedIssue:
         """Gives the issue that was appended to, as it is since."""
-        folded = self.replay().issue(appended.issue_id)
+        replay = self.reader.known
+        if appended.commit is not None and appended.commit not in replay:
+            replay = self.replay()  # a claim is moved in by a push
+        folded = replay.issue(appended.issue_id)
         assert folded is not None
         return folded
 

@@ -6,8 +6,8 @@ Little is imported before a session needs it: a status line asks this several ti
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from git_session.wire import names
@@ -32,7 +32,7 @@ class Vitals:
     `here` is this host as read_here gives it, unless told.
     """
 
-    def __init__(self, common_dir: Path, here: Evidence | None = None) -> None:
+    def __init__(self, common_dir: str | os.PathLike[str], here: Evidence | None = None) -> None:
         self._common_dir = common_dir
         self._told = here
 
@@ -90,7 +90,8 @@ class Vitals:
 
     @cached_property
     def _beat_refs(self) -> set[tuple[str, str]]:
-        if not (self._common_dir / names.SESSION_DIR / names.BEATS_DIR).is_dir():
+        folder = os.path.join(self._common_dir, names.SESSION_DIR, names.BEATS_DIR)
+        if not os.path.isdir(folder):
             return set()
         from git_session.store.beats import Beats
 

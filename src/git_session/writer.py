@@ -49,6 +49,7 @@ class Appended:
     events: int
     warnings: tuple[str, ...]
     written: LogCommit | None = None
+    built: tuple[Event, ...] = ()
 
 
 class LogWriter:
@@ -93,7 +94,7 @@ class LogWriter:
                 moved = self._store.advance_ref(names.WAL_REF, head, appended.commit, message)
                 if moved and (head is not None or self._has_settled(appended.commit)):
                     if appended.written is not None:
-                        self._reader.follow(appended.written)
+                        self._reader.follow(appended.written, appended.built)
                     return appended
                 if time.monotonic() > deadline:
                     raise self._give_up()
@@ -112,7 +113,7 @@ class LogWriter:
         self._require_trust(replay, events)
         self._refuse_secrets(replay, issue_id, events)
         written = self._write(head, events)
-        return Appended(issue_id, written.oid, len(events), tuple(warnings), written)
+        return Appended(issue_id, written.oid, len(events), tuple(warnings), written, tuple(events))
 
     def _has_settled(self, commit: str) -> bool:
         """Tells whether a log that was begun with `commit` a moment later still holds it.

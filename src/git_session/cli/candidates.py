@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
-from git_session.cli.opening import find_here
+from git_session.cli.opening import find_here, name_here
 from git_session.cli.text import cut_cell
 from git_session.quick import sessions_at_hand, tasks_at_hand
 from git_session.store.place import find_place
@@ -71,7 +71,7 @@ def find_of_kind(kind: str, incomplete: str) -> Items:
     if kind == "task":
         return _find_tasks(incomplete)
     if kind == "engine":
-        engines = {row["engine"] for row in sessions_at_hand(find_here(), os.environ)}
+        engines = {row["engine"] for row in sessions_at_hand(name_here(), os.environ)}
         return _items((engine, "") for engine in sorted(engines))
     if kind == "remote":
         return _items((name, "") for name in _read_remotes())
@@ -80,7 +80,7 @@ def find_of_kind(kind: str, incomplete: str) -> Items:
 
 def _find_sessions(incomplete: str) -> Items:
     """Finds the live sessions, and those that ended only where no live one begins so."""
-    rows = sessions_at_hand(find_here(), os.environ)
+    rows = sessions_at_hand(name_here(), os.environ)
     ids = [row["session_id"] for row in rows]
     named = []
     for row in rows:
@@ -100,7 +100,7 @@ def _find_tasks(incomplete: str) -> Items:
     """Finds the open tasks, and the others only where no open one begins so."""
     rows = [
         row
-        for row in tasks_at_hand(find_here(), os.environ)
+        for row in tasks_at_hand(name_here(), os.environ)
         if row["task_id"].startswith(incomplete)
     ]
     is_open = [row for row in rows if row["state"] == "open" and row["status"] not in _FINAL]

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from git_session.cli.moments import at_option
-from git_session.cli.opening import find_here
+from git_session.cli.opening import name_here
 from git_session.cli.options import Settings, command, completes
 from git_session.cli.output import print_data, print_data_text, print_lines
 from git_session.quick import count_quickly, list_quickly
@@ -119,12 +119,12 @@ def list_command(
 def _answer_quickly(filters: dict[str, Any], is_count: bool, *, is_json: bool) -> bool:
     """Answers from a fresh index, without loading what reads a log; tells whether it could."""
     if is_count and not is_json:
-        number = count_quickly(find_here(), os.environ, **filters)
+        number = count_quickly(name_here(), os.environ, **filters)
         if not number:
             return False  # with none, there is something to say
         print_lines([str(number)])
         return True
-    found = list_quickly(find_here(), os.environ, **filters)
+    found = list_quickly(name_here(), os.environ, **filters)
     if found is None:
         return False
     texts, exited = found

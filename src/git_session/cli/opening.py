@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from git_session.cli.progress import Progress
@@ -12,6 +11,8 @@ from git_session.cli.streams import say, say_warning
 from git_session.errors import GitSessionError, NotARepositoryError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from git_session.log import SessionLog
     from git_session.queries import LogQueries
 
@@ -96,8 +97,15 @@ def save_logs() -> None:
 
 def find_here() -> Path:
     """Finds the current directory. Raises NotARepositoryError when it was removed meanwhile."""
+    from pathlib import Path  # 2 ms, for those who do more than a prompt asks
+
+    return Path(name_here())
+
+
+def name_here() -> str:
+    """Finds the same as find_here, for those who can do without a Path."""
     try:
-        return Path.cwd()
+        return os.getcwd()  # noqa: PTH109 - as above
     except OSError as error:
         raise NotARepositoryError("the current directory is not there any more") from error
 

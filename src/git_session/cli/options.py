@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from git_session.errors import EnvironmentFaultError, NotARepositoryError, UsageError
-from git_session.wire.words import SESSION_VARIABLE
+from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE
 
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -111,6 +111,37 @@ def task_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     )
 
 
+def session_options(
+    *, engine: str, worktree: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the options that say what a new session is; the texts tell what each command does."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    options = (
+        click.option(
+            "--engine",
+            metavar="NAME",
+            shell_complete=completes("engine"),
+            help=f"What runs it; default: {engine}.",
+        ),
+        click.option("--role", type=click.Choice(ROLES), default="user", help="Default: user."),
+        click.option(
+            "--type",
+            "session_type",
+            type=click.Choice(SESSION_TYPES),
+            help="Default: polecat with a worktree, else crew.",
+        ),
+        click.option(
+            "--worktree", metavar="PATH", shell_complete=completes("directory"), help=worktree
+        ),
+    )
+    return add
+
+
 def require_session(session: str | None) -> str:
     """Gives the session that was named, or the one in the environment. Raises UsageError."""
     found = session or os.environ.get(SESSION_VARIABLE)
@@ -124,6 +155,12 @@ def require_session(session: str | None) -> str:
 
 force_option = click.option(
     "--force", is_flag=True, help="Record it even if the lifecycle does not allow it."
+)
+exclusive_option = click.option(
+    "--exclusive",
+    "is_exclusive",
+    is_flag=True,
+    help="Only if nobody works on the task, here or at the remote, which decides.",
 )
 note_option = click.option(
     "-m", "--message", "note", metavar="NOTE", help="A note that stands beside it in the log."

@@ -13,7 +13,8 @@ from git_session.cli.options import (
     Attributes,
     Settings,
     command,
-    completes,
+    exclusive_option,
+    session_options,
     set_option,
     task_argument,
 )
@@ -22,7 +23,6 @@ from git_session.cli.streams import flush_output, is_terminal, say_error, say_wa
 from git_session.errors import GitSessionError, UsageError
 from git_session.wire.duration import parse_duration
 from git_session.wire.plain_text import quote_word
-from git_session.wire.words import ROLES, SESSION_TYPES
 
 
 @command(
@@ -39,24 +39,8 @@ from git_session.wire.words import ROLES, SESSION_TYPES
     type=click.UNPROCESSED,
     help="What to run; behind -- it may have options of its own.",
 )
-@click.option(
-    "--engine",
-    metavar="NAME",
-    shell_complete=completes("engine"),
-    help="What runs it; default: the command's name.",
-)
-@click.option("--role", type=click.Choice(ROLES), default="user", help="Default: user.")
-@click.option(
-    "--type",
-    "session_type",
-    type=click.Choice(SESSION_TYPES),
-    help="Default: polecat with a worktree, else crew.",
-)
-@click.option(
-    "--worktree",
-    metavar="PATH",
-    shell_complete=completes("directory"),
-    help="The checkout that it works in, and starts in.",
+@session_options(
+    engine="the command's name", worktree="The checkout that it works in, and starts in."
 )
 @click.option(
     "--new-worktree",
@@ -66,12 +50,7 @@ from git_session.wire.words import ROLES, SESSION_TYPES
 )
 @click.option("--timeout", metavar="TIME", help="End it after that long: 90, 90s, 10m, 2h, 1d.")
 @click.option("--sync", "is_synced", is_flag=True, help="Sync in the background meanwhile.")
-@click.option(
-    "--exclusive",
-    "is_exclusive",
-    is_flag=True,
-    help="Only if nobody works on the task, here or at the remote, which decides.",
-)
+@exclusive_option
 @click.option(
     "--log",
     "keeps_output",

@@ -12,16 +12,15 @@ from git_session.cli.options import (
     Settings,
     command,
     completes,
+    exclusive_option,
     note_option,
+    session_options,
     set_option,
     task_argument,
 )
 from git_session.cli.output import print_data, print_line
 from git_session.errors import UsageError
-from git_session.wire.block import (
-    U32_MAX,
-)
-from git_session.wire.words import ROLES, SESSION_TYPES
+from git_session.wire.block import U32_MAX
 
 
 @command(
@@ -31,34 +30,10 @@ from git_session.wire.words import ROLES, SESSION_TYPES
     "export GIT_SESSION_ID=$(git session start t-20261122-4f12 --worktree ../lexer --pid $$)",
 )
 @task_argument()
-@click.option(
-    "--engine",
-    metavar="NAME",
-    shell_complete=completes("engine"),
-    default="unknown",
-    help="What runs it; default: unknown.",
-)
-@click.option("--role", type=click.Choice(ROLES), default="user", help="Default: user.")
-@click.option(
-    "--type",
-    "session_type",
-    type=click.Choice(SESSION_TYPES),
-    help="Default: polecat with a worktree, else crew.",
-)
-@click.option(
-    "--worktree",
-    metavar="PATH",
-    shell_complete=completes("directory"),
-    help="The checkout that it works in.",
-)
+@session_options(engine="unknown", worktree="The checkout that it works in.")
 @click.option("--pid", type=click.IntRange(0, U32_MAX), metavar="N", help="Its process.")
 @click.option("--session-id", metavar="ID", help="Its id; one is drawn unless given.")
-@click.option(
-    "--exclusive",
-    "is_exclusive",
-    is_flag=True,
-    help="Only if nobody works on the task, here or at the remote, which decides.",
-)
+@exclusive_option
 @click.option(
     "--remote",
     metavar="REMOTE",
@@ -77,7 +52,7 @@ from git_session.wire.words import ROLES, SESSION_TYPES
 def start_command(
     settings: Settings,
     task: str,
-    engine: str,
+    engine: str | None,
     role: str,
     session_type: str | None,
     worktree: str | None,
@@ -96,7 +71,7 @@ def start_command(
     """
     log = open_log()
     details: dict[str, Any] = {
-        "engine": engine,
+        "engine": engine or "unknown",
         "role": role,
         "session_type": session_type,
         "worktree": worktree,

@@ -1,7 +1,8 @@
-"""What is said of an event that does not hold what it claims, or whose signature does not."""
+"""What is said of what reading leaves out: events that are not what they claim, or not signed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from git_session.wire import event as kinds
@@ -31,6 +32,22 @@ class Fault(NamedTuple):
 
     code: str
     message: str
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Names one thing that reading left out: a stable code, where it is, and a sentence.
+
+    `actor` (32 hex digits) is set where the sentence speaks for all events of one actor.
+    """
+
+    code: str
+    message: str
+    commit: str
+    path: str = ""
+    event_id: str = ""
+    issue_id: str = ""
     actor: str = ""
 
 

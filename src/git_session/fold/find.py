@@ -91,7 +91,7 @@ def _find_exact(replay: Replay, session_id: str) -> Found | None:
     """Finds a session by its whole id without listing them all; None unless there is just one."""
     if replay.source is not None or "/" in session_id:
         return None
-    found = [folded for folded in replay.issues() if session_id in folded.sessions.lives]
+    found = replay.holders(session_id)
     if len(found) != 1:
         return None
     return found[0], found[0].sessions.lives[session_id]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from git_session.fold.replay import FoldedIssue, Problem, Replay
+from git_session.fold.faults import Problem
+from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
 from git_session.wire import names

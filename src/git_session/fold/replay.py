@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from git_session.errors import WireError
-from git_session.fold.faults import Policy, describe_doubt, describe_fault
+from git_session.fold.faults import Policy, Problem, describe_doubt, describe_fault
 from git_session.fold.issues import Issue, fold_issue, is_issue_event
 from git_session.fold.sessions import IssueSessions, fold_sessions
 from git_session.fold.source import Source
@@ -23,22 +23,6 @@ T = TypeVar("T")
 
 SignatureJudge = Callable[[Event], bool | None]
 """Tells whether an event's signature is right; None without a signature or a trusted key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Names one thing that reading left out: a stable code, where it is, and a sentence.
-
-    `actor` (32 hex digits) is set where the sentence speaks for all events of one actor.
-    """
-
-    code: str
-    message: str
-    commit: str
-    path: str = ""
-    event_id: str = ""
-    issue_id: str = ""
-    actor: str = ""
 
 
 @dataclass(slots=True)
@@ -76,6 +60,8 @@ class Replay:
     _fetched: set[bytes] = field(default_factory=set)
     _again: dict[bytes, str] = field(default_factory=dict)
     _doubted: set[tuple[str, str]] = field(default_factory=set)
+    _holders: dict[str, dict[bytes, None]] = field(default_factory=dict)
+    _unlisted: set[bytes] = field(default_factory=set)
 
     def add(self, commits: Iterable[LogCommit], base: str | None = None) -> None:
         """Takes in commits, newest first, that were not taken in before.
@@ -106,6 +92,13 @@ class Replay:
                     self._take(event, commit, path, fresh)
         if not is_through_base:
             self._change_lines()
+
+    def add_built(self, commit: LogCommit, events: Iterable[Event]) -> None:
+        """Takes in a commit that was just made after all others here, of events just built."""
+        self._again.clear()
+        self.commits[commit.oid] = commit.time
+        for event in events:
+            self._take(event, commit, commit.chunks[0][0], set())
 
     def report(self, problem: Problem) -> None:
         """Notes a problem that was met while reading, here or by the store."""
@@ -149,6 +142,16 @@ class Replay:
             folded = self.issue(issue_id)
             if folded is not None:
                 yield folded
+
+    def holders(self, session_id: str) -> list[FoldedIssue]:
+        """Folds the issues with a session of that id, of those the source does not tell of."""
+        while self._unlisted:
+            issue_id = self._unlisted.pop()
+            folded = self.issue(issue_id)
+            for name in folded.sessions.lives if folded else ():
+                self._holders.setdefault(name, {})[issue_id] = None
+        found = (self.issue(issue_id) for issue_id in self._holders.get(session_id, ()))
+        return [folded for folded in found if folded is not None]
 
     def issue_ids(self) -> list[bytes]:
         """Lists the issues that there are events of, and the ids that context events use."""
@@ -262,6 +265,7 @@ class Replay:
         if self.source is not None:
             self.added[event.event_id] = event
         self.changed.add(event.issue_id)
+        self._unlisted.add(event.issue_id)
         self._folded.pop(event.issue_id, None)
 
     def _fetch(self, issue_id: bytes) -> None:
@@ -284,7 +288,7 @@ class Replay:
         self.source = None
         for part in (self.events, self.origin, self.commits, self.added, self._seen, self._folded):
             part.clear()
-        for found in (self.changed, self.problems, self._doubted):
+        for found in (self.changed, self.problems, self._doubted, self._holders, self._unlisted):
             found.clear()
         self.new_count = 0
         if self.recall is not None:

@@ -12,7 +12,7 @@ from itertools import chain, permutations
 from typing import Final
 
 from git_session.errors import WireError
-from git_session.fold.replay import Problem
+from git_session.fold.faults import Problem
 from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import BAD_EVENT_ID, Event

@@ -16,9 +16,9 @@ How it is used:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from git_session.store.index_file import FailureError, Identity, IndexFile, discard, identify
@@ -43,7 +43,7 @@ class LogIndex:
     `refresh` or `apply`. `in_memory` tells that what is applied goes with this process.
     """
 
-    def __init__(self, path: Path, trust: str | None) -> None:
+    def __init__(self, path: str, trust: str | None) -> None:
         self._path = path
         self._trust = trust
         self._file: IndexFile | None = None
@@ -55,13 +55,14 @@ class LogIndex:
         self.in_memory = False
 
     @classmethod
-    def open(cls, path: Path, *, trust: str | None) -> LogIndex:
+    def open(cls, path: str | os.PathLike[str], *, trust: str | None) -> LogIndex:
         """Opens the index beside `path`, whose name gets the schema number; it may be missing.
 
         `trust` is a digest of the settings by which signatures were judged; with None the content
         is taken whatever they were, for whoever only needs hints, and nothing can be applied.
         """
-        index = cls(path.with_stem(f"{path.stem}-{SCHEMA}"), trust)
+        stem, ending = os.path.splitext(path)
+        index = cls(f"{stem}-{SCHEMA}{ending}", trust)
         index._begin()
         return index
 

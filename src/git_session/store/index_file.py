@@ -11,7 +11,6 @@ import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Final
 
 from git_session.store.index_format import DamageError
@@ -58,7 +57,7 @@ class IndexFile:
         self._is_set_up = False
 
     @classmethod
-    def open(cls, path: Path, identity: Identity) -> IndexFile:
+    def open(cls, path: str, identity: Identity) -> IndexFile:
         """Opens a file, with a read transaction begun.
 
         Raises DamageError, and FailureError, also when the file is not that of `identity`.
@@ -76,7 +75,7 @@ class IndexFile:
         return file
 
     @classmethod
-    def open_as_is(cls, path: Path) -> IndexFile:
+    def open_as_is(cls, path: str) -> IndexFile:
         """Opens a file for reading alone, without locks and without its WAL.
 
         What somebody writes meanwhile may show in part. Raises DamageError and FailureError.
@@ -84,17 +83,17 @@ class IndexFile:
         return cls(_connect(path, "mode=ro&immutable=1"))
 
     @classmethod
-    def create(cls, path: Path) -> IndexFile:
+    def create(cls, path: str) -> IndexFile:
         """Makes a file, or opens the one that somebody made in between. Raises as `open` does."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except OSError as error:
             raise FailureError(str(error)) from error
         return cls.find(path) or cls.in_memory()
 
     @classmethod
-    def find(cls, path: Path) -> IndexFile | None:
+    def find(cls, path: str) -> IndexFile | None:
         """Opens a file that is there; None without one. Raises as `open` does."""
         for left in reversed(range(_TRIES)):
             identity = identify(path)
@@ -201,7 +200,7 @@ class IndexFile:
             return self._connection.execute(sql, values).fetchall()
 
 
-def identify(path: Path) -> Identity | None:
+def identify(path: str) -> Identity | None:
     """Tells which file a path names; None without one.
 
     Raises DamageError for what can be no index, FailureError when nothing can be told.
@@ -217,14 +216,14 @@ def identify(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def discard(path: Path) -> bool:
+def discard(path: str) -> bool:
     """Removes a file and what SQLite has beside it; tells whether the place is now free.
 
     A folder in its place goes only if it is empty.
     """
     try:
         for ending in _ENDINGS:
-            place = f"{os.fspath(path)}{ending}"
+            place = f"{path}{ending}"
             with suppress(FileNotFoundError):
                 os.rmdir(place) if os.path.isdir(place) else os.unlink(place)
     except OSError:
@@ -232,9 +231,10 @@ def discard(path: Path) -> bool:
     return True
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
+def _connect(path: str, how: str) -> sqlite3.Connection:
     spelt = "".join(
-        chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in os.fsencode(path.absolute())
+        chr(byte) if byte in _PLAIN else f"%{byte:02x}"
+        for byte in os.fsencode(os.path.abspath(path))
     )
     with _judging():
         return sqlite3.connect(

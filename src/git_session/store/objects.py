@@ -215,7 +215,7 @@ class ObjectStore(RefStore):
 
     def _write_object(self, kind: int, data: bytes) -> str:
         try:
-            return str(self._repository.odb.write(kind, data))
+            return self.files.write(kind, data)
         except failures() as error:
             require_writable(self.common_dir / "objects")
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error

@@ -36,13 +36,11 @@ def wait_in_queue(path: str | os.PathLike[str], patience: float = PATIENCE_S) ->
     same. The kernel frees the lock of a process that dies. Raises ReadOnlyError when the file
     cannot be made.
     """
-    folder = os.path.dirname(path)
     try:
-        os.makedirs(folder, exist_ok=True)
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = _open_made(path)
     except OSError as error:
         raise ReadOnlyError(
-            f"cannot write to {folder}: {error.strerror}",
+            f"cannot write to {os.path.dirname(path)}: {error.strerror}",
             "check the permissions and the free space of the repository",
         ) from error
     try:
@@ -55,12 +53,20 @@ def wait_in_queue(path: str | os.PathLike[str], patience: float = PATIENCE_S) ->
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
     """Takes the lock file `path`, which is made, if nobody holds it; tells whether it did."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = _open_made(path)
     try:
         yield _try_flock(fd)
     finally:
         os.close(fd)
+
+
+def _open_made(path: str | os.PathLike[str]) -> int:
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, flags, 0o666)
 
 
 def _try_flock(fd: int) -> bool:

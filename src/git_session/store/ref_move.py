@@ -5,7 +5,8 @@ out, for nobody can tell it from one that is in use. Ours is a second name of a 
 folder, on which the process that moves the ref holds an flock: the kernel lets go of that when the
 process ends, however it ends, and whoever finds the lock then removes it.
 What is not plain is left to libgit2: a symbolic ref, one with a reflog, a file system without hard
-links. Source: gitrepository-layout; git's lockfile.h; flock(2).
+links. Inside, paths are text: each join by pathlib costs as much as a call of the system.
+Source: gitrepository-layout; git's lockfile.h; flock(2).
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from git_session.errors import EnvironmentFaultError
 from git_session.store.place import UnclearError
 from git_session.store.ref_files import read_packed_ref, read_ref_file, read_ref_files
 from git_session.wire import names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LOCKS_DIR: Final = "locks"
 _BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
@@ -42,38 +45,41 @@ def move_ref(
     moved outlasts a power failure. Raises UnclearError for what only libgit2 can tell, OSError, and
     EnvironmentFaultError for a disk that does not confirm what was moved.
     """
+    path = os.path.join(common_dir, name)
     with _holding(common_dir, name, new, is_durable=is_durable) as is_held:
         if not is_held or read_ref_file(common_dir, name) != expected:
             return False
         if expected is None:
             _require_room(common_dir, name)
         try:
-            os.rename(common_dir / f"{name}.lock", common_dir / name)
+            os.rename(f"{path}.lock", path)
         except (IsADirectoryError, NotADirectoryError) as error:
             raise UnclearError("a folder is in the place of the ref") from error
         if is_durable:
-            _sync_folders(common_dir, name)
+            _sync_folders(common_dir, path)
     return True
 
 
 def clear_dead_locks(common_dir: Path) -> bool:
     """Removes the locks of processes that have ended; tells whether there were any."""
     cleared = False
-    for folder in _list(common_dir / names.SESSION_DIR / _LOCKS_DIR):
-        if not _is_of_this_machine(folder.name):
+    locks = _locks_folder(common_dir)
+    for machine in _list(locks):
+        if not _is_of_this_machine(machine):
             continue
+        folder = os.path.join(locks, machine)
         for mark in _list(folder):
-            cleared |= _clear(common_dir, mark)
-        if folder.name != _name_machine():
+            cleared |= _clear(common_dir, folder, mark)
+        if machine != _name_machine():
             with suppress(OSError):
-                folder.rmdir()
+                os.rmdir(folder)
     return cleared
 
 
 @contextmanager
 def _holding(common_dir: Path, name: str, new: str, *, is_durable: bool) -> Iterator[bool]:
     """Holds a ref's lock, with `new` as its content; gives whether it was to be had."""
-    lock = common_dir / f"{name}.lock"
+    lock = os.path.join(common_dir, f"{name}.lock")
     mark, fd = _make_mark(common_dir, name)
     try:
         content = f"{new}\n".encode()
@@ -92,26 +98,30 @@ def _holding(common_dir: Path, name: str, new: str, *, is_durable: bool) -> Iter
         os.close(fd)
 
 
-def _make_mark(common_dir: Path, name: str) -> tuple[Path, int]:
+def _make_mark(common_dir: Path, name: str) -> tuple[str, int]:
     """Makes a file that is ours as long as we live."""
-    folder = common_dir / names.SESSION_DIR / _LOCKS_DIR / _name_machine()
+    folder = os.path.join(_locks_folder(common_dir), _name_machine())
     quoted = name.replace("%", "%25").replace("/", "%2F")
     for _ in range(_TRIES):
-        mark = folder / f"{quoted}~{os.urandom(8).hex()}"
-        if max(len(mark.name), len(folder.name)) > _LONGEST_NAME:
+        mark = f"{quoted}~{os.urandom(8).hex()}"
+        if max(len(mark), len(_name_machine())) > _LONGEST_NAME:
             raise UnclearError("too long a name")
-        folder.mkdir(parents=True, exist_ok=True)
-        fd = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        path = os.path.join(folder, mark)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)
+            continue
         # Somebody who clears may be quicker than the flock; then the mark is gone.
         if _try_flock(fd) and os.fstat(fd).st_nlink:
-            return mark, fd
+            return path, fd
         os.close(fd)
         with suppress(OSError):
-            os.unlink(mark)
+            os.unlink(path)
     raise UnclearError("no flock was to be had")
 
 
-def _link(common_dir: Path, mark: Path, lock: Path) -> bool:
+def _link(common_dir: Path, mark: str, lock: str) -> bool:
     for _ in range(_TRIES):
         try:
             os.link(mark, lock)
@@ -120,7 +130,7 @@ def _link(common_dir: Path, mark: Path, lock: Path) -> bool:
             if not clear_dead_locks(common_dir):
                 return False
         except FileNotFoundError:  # git removes a folder of refs that it has packed
-            lock.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(lock), exist_ok=True)
         except NotADirectoryError as error:
             raise UnclearError("a ref is in the place of the folder") from error
         except OSError as error:
@@ -130,14 +140,14 @@ def _link(common_dir: Path, mark: Path, lock: Path) -> bool:
     return False
 
 
-def _clear(common_dir: Path, mark: Path) -> bool:
+def _clear(common_dir: Path, folder: str, mark: str) -> bool:
     """Removes what a process has left behind, unless it lives."""
-    name = mark.name.rpartition("~")[0].replace("%2F", "/").replace("%25", "%")
+    name = mark.rpartition("~")[0].replace("%2F", "/").replace("%25", "%")
     if not name.startswith("refs/") or ".." in name:
         return False
-    lock = common_dir / f"{name}.lock"
+    path, lock = os.path.join(folder, mark), os.path.join(common_dir, f"{name}.lock")
     try:
-        fd = os.open(mark, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -148,7 +158,7 @@ def _clear(common_dir: Path, mark: Path) -> bool:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.lstat(lock), os.fstat(fd)):
                 os.unlink(lock)
-        os.unlink(mark)
+        os.unlink(path)
         return True
     except OSError:
         return False
@@ -173,7 +183,7 @@ def _require_room(common_dir: Path, name: str) -> None:
         raise UnclearError("another ref is in the way")
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str | Path) -> None:
     """Waits until the disk has the names in a folder. Raises EnvironmentFaultError."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -188,19 +198,20 @@ def sync_folder(folder: Path) -> None:
         ) from error
 
 
-def _sync_folders(common_dir: Path, name: str) -> None:
-    """Makes sure that a ref's name is on the disk, and those of the folders above it."""
-    folder = (common_dir / name).parent
+def _sync_folders(common_dir: Path, path: str) -> None:
+    """Makes sure that the name of a ref's file is on the disk, and those of the folders above."""
+    folder = os.path.dirname(path)
     while True:
         sync_folder(folder)
-        if folder.name == "refs" or folder == common_dir:
+        if os.path.basename(folder) == "refs" or folder == os.fspath(common_dir):
             return
-        folder = folder.parent
+        folder = os.path.dirname(folder)
 
 
 # -- whose locks can be judged: another host's flock may not be seen here
 
 
+@cache  # a process does not outlive a boot
 def _name_machine() -> str:
     return f"{os.uname().nodename.replace('/', '_')}~{_read_boot_id()}"
 
@@ -215,16 +226,20 @@ def _is_of_this_machine(name: str) -> bool:
     return host == mine or (boot == now != "")
 
 
-@cache  # a process does not outlive a boot
 def _read_boot_id() -> str:
     try:
-        return Path(_BOOT_ID).read_text("ascii").strip()
+        with open(_BOOT_ID, encoding="ascii") as file:
+            return file.read().strip()
     except (OSError, UnicodeError):
         return ""
 
 
-def _list(folder: Path) -> list[Path]:
+def _locks_folder(common_dir: Path) -> str:
+    return os.path.join(common_dir, names.SESSION_DIR, _LOCKS_DIR)
+
+
+def _list(folder: str) -> list[str]:
     try:
-        return list(folder.iterdir())
+        return os.listdir(folder)
     except OSError:
         return []

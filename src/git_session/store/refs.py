@@ -146,8 +146,11 @@ class RefStore:
 
     def _has_reflog(self, name: str) -> bool:
         """Tells whether git keeps a log of what the ref was, as it does of these only if told."""
-        is_kept = self.read_text("core.logAllRefUpdates", default="").lower() == "always"
-        return is_kept or (self.common_dir / "logs" / name).exists()
+        return self._logs_all_refs or os.path.exists(os.path.join(self.common_dir, "logs", name))
+
+    @cached_property
+    def _logs_all_refs(self) -> bool:
+        return self.read_text("core.logAllRefUpdates", default="").lower() == "always"
 
     def held_lock(self, name: str) -> Path | None:
         """Finds the lock file that keeps everybody from moving a ref; None when it is free."""

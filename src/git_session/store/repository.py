@@ -59,6 +59,14 @@ def open_packs(folders: Iterable[str]) -> pygit2.Odb:
     return packs
 
 
+def open_loose(folder: str) -> pygit2.Odb:
+    """Opens those objects of a folder that are files of their own, to write more of them."""
+    loose = pygit2.Odb()
+    by_libgit2, only_if_durable = -1, False
+    loose.add_backend(pygit2.OdbBackendLoose(folder, by_libgit2, only_if_durable), 1)
+    return loose
+
+
 def find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:
     """Finds the top of the checkout; libgit2 takes the folder above any git directory for it."""
     named = os.environ.get("GIT_WORK_TREE")

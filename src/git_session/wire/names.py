@@ -111,7 +111,7 @@ def chunk_path(first_ts: int | None, chunk_hash: str) -> str:
     A time beyond the year 9999 has no such date and is filed under its last day.
     """
     day = _day_of(min(first_ts or 0, NEWEST_TS))
-    return f"{EVENTS_DIR}/{day:%Y}/{day:%m}/{day:%d}/{chunk_hash}.bin"
+    return f"{EVENTS_DIR}/{day.year:04}/{day.month:02}/{day.day:02}/{chunk_hash}.bin"
 
 
 def commit_message(count: int, actor: str) -> str:
