@@ -21,6 +21,7 @@ from git_session.store.child import start_detached
 from git_session.store.git import git_environment
 from git_session.store.objects import ObjectStore
 from git_session.store.queue import try_lock
+from git_session.store.regular_file import read_regular
 from git_session.sync import sync_log
 from git_session.wire import names
 
@@ -88,7 +89,7 @@ def _sync_once(store: ObjectStore) -> tuple[str | None, list[str]]:
 
 def _read_mark(directory: Path) -> str:
     try:
-        return (directory / _WANTED).read_text()
+        return read_regular(directory / _WANTED).decode(errors="replace")
     except OSError:
         return ""
 
@@ -111,7 +112,7 @@ def _tell_status(directory: Path) -> str | None:
 
 def _read_status(directory: Path) -> tuple[str | None, list[str]]:
     try:
-        status = json.loads((directory / _STATUS).read_bytes())
+        status = json.loads(read_regular(directory / _STATUS))
         failure, found = status.get("error"), status.get("found", [])
     except (OSError, ValueError, AttributeError):
         return None, []

@@ -13,6 +13,7 @@ from git_session.fold.rows import Row
 from git_session.queries import read_clock
 from git_session.store.actors import ensure_actor, resolve_actor
 from git_session.store.objects import ObjectStore
+from git_session.store.regular_file import read_regular
 
 _EXCLUDE_RULE: Final = "/.grite/"
 _SAME_RULES: Final = frozenset({"/.grite/", ".grite/", "/.grite", ".grite"})
@@ -64,7 +65,7 @@ def exclude_own_files(common_dir: Path) -> bool:
     """
     path = common_dir / "info" / "exclude"
     try:
-        text = path.read_bytes() if path.exists() else b""
+        text = read_regular(path) if path.exists() else b""
         if any(line.rstrip().decode(errors="replace") in _SAME_RULES for line in text.split(b"\n")):
             return False
         path.parent.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from git_session.store.index import IndexLostError, LogIndex
 from git_session.store.index_format import Row, order_of
 from git_session.store.place import UnclearError, find_directories
 from git_session.store.ref_files import read_ref_file
+from git_session.store.regular_file import read_regular
 from git_session.wire import names
 from git_session.wire.json_text import format_json
 
@@ -154,8 +155,8 @@ def _index_path(common_dir: str) -> str:
 def _may_distrust(common_dir: str) -> bool:
     """Tells whether grite's settings may say more about signatures than nothing."""
     try:
-        with open(os.path.join(common_dir, names.GRITE_DIR, "config.toml"), "rb") as file:
-            content = file.read(_LARGEST_CONFIG + 1)
+        path = os.path.join(common_dir, names.GRITE_DIR, "config.toml")
+        content = read_regular(path, _LARGEST_CONFIG + 1)
     except FileNotFoundError:
         return False
     except OSError:

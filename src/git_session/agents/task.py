@@ -13,6 +13,7 @@ from git_session.fold import plan
 from git_session.fold.find import find_task, task_refs
 from git_session.fold.replay import Replay
 from git_session.log import SessionLog
+from git_session.store.regular_file import read_regular
 from git_session.wire import names
 from git_session.wire.event import ISSUE_CREATED
 
@@ -42,7 +43,7 @@ def choose_task(log: SessionLog, git_dir: Path, environ: Mapping[str, str]) -> s
 def read_branch(git_dir: Path) -> str:
     """Reads the branch that a checkout is on, without asking git."""
     try:
-        found = _HEAD.match((git_dir / "HEAD").read_text(errors="replace"))
+        found = _HEAD.match(read_regular(git_dir / "HEAD").decode(errors="replace"))
     except OSError:
         return DETACHED
     return found[1] if found else DETACHED

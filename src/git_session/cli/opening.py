@@ -61,11 +61,13 @@ def _begin_reading(path: Path) -> None:
     """Lets git begin on a log that was never read, while the modules that go on are loaded."""
     from git_session.store.place import UnclearError, find_place
     from git_session.store.ref_files import read_ref_file
+    from git_session.store.regular_file import require_regular
     from git_session.wire import names
 
     place = find_place(path, os.environ)
     if place is None or any((place.common_dir / names.SESSION_DIR).glob("index-*.db")):
         return
+    require_regular(place.git_dir, place.common_dir)
     with suppress(UnclearError):
         head = read_ref_file(place.common_dir, names.WAL_REF)
         if head is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from git_session.store.queue import wait_in_queue
+from git_session.store.regular_file import read_regular
 from git_session.wire import names
 
 _FOLDER: Final = "agents"
@@ -56,8 +57,7 @@ class AgentSessions:
     def read(self, agent: str, session: str) -> Known | None:
         """Reads what an agent's session is recorded as; None when that is not known."""
         try:
-            with open(self._path(agent, session), "rb") as file:
-                values = json.loads(file.read(_LARGEST))
+            values = json.loads(read_regular(self._path(agent, session), _LARGEST))
             known = Known(*(values[key] for key in Known._fields))
         except (OSError, ValueError, TypeError, KeyError):
             return None
@@ -90,7 +90,7 @@ class AgentSessions:
     def read_failure(self) -> dict[str, object] | None:
         """Reads what could not be done last; None when there is nothing."""
         try:
-            told = json.loads((self._folder / _FAILURE).read_bytes()[:_LARGEST])
+            told = json.loads(read_regular(self._folder / _FAILURE, _LARGEST))
         except (OSError, ValueError):
             return None
         return told if isinstance(told, dict) else None

@@ -11,6 +11,7 @@ from git_session.errors import (
     UnsupportedRepositoryError,
 )
 from git_session.store.git import read_config_file
+from git_session.store.regular_file import read_regular, require_regular
 from git_session.wire.plain_text import quote_word
 
 
@@ -22,11 +23,34 @@ def find_common_dir(git_dir: Path) -> Path:
     named = os.environ.get("GIT_COMMON_DIR")
     if not named:
         try:
-            named = (git_dir / "commondir").read_text("utf-8", "surrogateescape").rstrip("\n")
+            named = os.fsdecode(read_regular(git_dir / "commondir")).rstrip("\n")
         except OSError:
             return git_dir
         return (git_dir / named).resolve()
     return Path(named).resolve()
+
+
+def require_regular_above(path: Path) -> None:
+    """Looks at the repository that is found upward from `path`, before libgit2 opens it.
+
+    Raises EnvironmentFaultError for one whose files are none, which would hold who opens them.
+    """
+    for folder in (path, *path.parents):
+        for candidate in (folder / ".git", folder):
+            git_dir = _follow_link(candidate)
+            if (git_dir / "HEAD").exists():
+                require_regular(git_dir, git_dir)
+                require_regular(git_dir, find_common_dir(git_dir))
+                return
+
+
+def _follow_link(path: Path) -> Path:
+    """Gives the git directory that a `.git` file names; any other path as it is."""
+    try:
+        named = os.fsdecode(read_regular(path)).rstrip()
+    except (OSError, ValueError):
+        return path
+    return path.parent / named.removeprefix("gitdir: ")
 
 
 def explain_refusal(

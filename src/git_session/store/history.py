@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from git_session.errors import EnvironmentFaultError, NotFoundError, UsageError
+from git_session.store.discovery import find_common_dir
 from git_session.store.git import git_environment
 from git_session.store.git_settings import GitSettings
 from git_session.store.git_words import split_words
+from git_session.store.regular_file import require_regular_refs
 from git_session.wire import names
 
 _FORM: Final = "%x00".join(("%H", "%ct", "%an", "%s", "%B", "%(trailers:only,unfold)"))
@@ -86,6 +88,7 @@ class History(GitSettings):
         return None if oid == _UNCOMMITTED else oid
 
     def _list(self, words: Sequence[str]) -> Iterator[Commit]:
+        require_regular_refs(find_common_dir(self._git_dir))
         ended = self._run(["log", *_SHOWN, *words, "--"], git_environment())
         if ended.code != 0:
             raise EnvironmentFaultError(

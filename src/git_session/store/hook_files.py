@@ -12,6 +12,7 @@ from typing import Final
 
 from git_session.errors import ConflictError, ReadOnlyError
 from git_session.store.config_file import replace_file
+from git_session.store.regular_file import read_regular
 
 _LARGEST: Final = 1 << 18
 """Bytes; our hooks are a fortieth of that, and a script that somebody wrote is not longer."""
@@ -26,18 +27,13 @@ def read_hook(path: Path) -> bytes | None:
     and the like.
     """
     try:
-        # Without O_NONBLOCK a FIFO under this name would hold the program for ever.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_regular(path, _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return b"" if path.is_symlink() else None
     except PermissionError:
         return b""
     except OSError as error:
         raise ConflictError(f"cannot read {path}: {error.strerror}", _MANUAL) from error
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise ConflictError(f"{path} is no file", "move it out of the way")
-        return file.read(_LARGEST)
 
 
 def write_hook(path: Path, data: bytes) -> None:

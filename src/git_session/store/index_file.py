@@ -87,7 +87,7 @@ class IndexFile:
         """Makes a file, or opens the one that somebody made in between. Raises as `open` does."""
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
         except OSError as error:
             raise FailureError(str(error)) from error
         return cls.find(path) or cls.in_memory()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from git_session.store.config_file import create_directory, replace_file
+from git_session.store.regular_file import open_regular, read_regular
 from git_session.wire.git_object import BLOB, COMMIT, TREE
 
 LARGEST: Final = 1 << 30
@@ -149,7 +150,7 @@ def _has_sound_indexes(folder: str) -> bool:
 
 
 def _ends_in_its_hash(path: str) -> bool:
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=open_regular) as file:
         if os.fstat(file.fileno()).st_size <= _HASH_SIZE:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -163,8 +164,7 @@ def _ends_in_its_hash(path: str) -> bool:
 
 def _read_file(path: str) -> bytes | None:
     try:
-        # Something else than a file may stand there, and hold whoever opens it.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = open_regular(path)
     except OSError:
         return None
     try:
@@ -179,7 +179,7 @@ def _follow_alternates(folder: str, depth: int = 0) -> Iterator[str]:
     if depth == _DEEPEST:
         return
     try:
-        text = Path(folder, "info", "alternates").read_bytes()
+        text = read_regular(Path(folder, "info", "alternates"))
     except OSError:
         return
     for line in text.split(b"\n"):

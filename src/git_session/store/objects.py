@@ -26,6 +26,7 @@ from git_session.store.place import Place, find_place
 from git_session.store.queue import wait_in_queue
 from git_session.store.ref_move import clear_dead_locks, sync_folder
 from git_session.store.refs import REPAIR_HINT, RefStore, failures
+from git_session.store.regular_file import require_regular
 from git_session.store.walk import WINDOW, Walk
 from git_session.store.writability import require_writable
 from git_session.wire import git_object, names
@@ -47,6 +48,7 @@ class ObjectStore(RefStore):
         """
         place = find_place(path, os.environ)
         if place is not None:
+            require_regular(place.git_dir, place.common_dir)
             return cls(place)
         from git_session.store.repository import open_repository
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from git_session.store.regular_file import open_regular
+
 _BLOCK: Final = 1 << 16
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
 
@@ -23,7 +25,7 @@ def create_output(path: Path) -> int:
 
 def hash_output(path: Path) -> str:
     """Computes the SHA-256 (64 hex digits) of a file, block by block. Raises OSError."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=open_regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -32,7 +34,7 @@ def find_last_lines(path: Path, count: int) -> int:
 
     A last line need not have an end.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", opener=open_regular) as file:
         position = file.seek(0, os.SEEK_END)
         if count <= 0:
             return position
@@ -55,7 +57,7 @@ def find_last_lines(path: Path, count: int) -> int:
 
 def read_from(path: Path, position: int) -> Iterator[bytes]:
     """Reads a file from `position` to its end as it is now, block by block. Raises OSError."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=open_regular) as file:
         file.seek(position)
         while block := file.read(_BLOCK):
             yield block

@@ -14,6 +14,8 @@ import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from git_session.store.regular_file import read_regular
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -193,7 +195,7 @@ def _read_settings(path: str) -> dict[str, bytes]:
     """
     settings: dict[str, bytes] = {}
     section = ""
-    data = _read_bytes(path)
+    data = read_regular(path)
     if b"\0" in data:
         raise UnclearError("not a text file")
     for line in data.split(b"\n"):
@@ -219,12 +221,7 @@ def _read_settings(path: str) -> dict[str, bytes]:
 
 
 def _read_line(path: str) -> str:
-    return os.fsdecode(_read_bytes(path)).rstrip()
-
-
-def _read_bytes(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    return os.fsdecode(read_regular(path)).rstrip()
 
 
 def _has(folder: str, name: str) -> bool:

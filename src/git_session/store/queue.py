@@ -61,7 +61,8 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 
 def _open_made(path: str | os.PathLike[str]) -> int:
-    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+    # Without O_NONBLOCK a FIFO of that name would hold the program for ever.
+    flags = os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)
     except FileNotFoundError:

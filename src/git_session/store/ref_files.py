@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from git_session.store.place import UnclearError
+from git_session.store.regular_file import read_regular
 
 _LOOSE: Final = rb"([0-9a-f]{40})\s*"
 _PACKED: Final = rb"([0-9a-f]{40}) (refs/[^\s]+)"
@@ -127,8 +128,7 @@ def _read_packed(common_dir: str | os.PathLike[str], prefix: str) -> Iterator[tu
 
 def _read_packed_file(common_dir: str | os.PathLike[str]) -> bytes:
     try:
-        with open(os.path.join(common_dir, "packed-refs"), "rb") as file:
-            return file.read()
+        return read_regular(os.path.join(common_dir, "packed-refs"))
     except FileNotFoundError:
         return b""
 

@@ -17,6 +17,7 @@ from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store.place import Place, UnclearError
 from git_session.store.ref_files import read_ref_file, read_ref_files
 from git_session.store.ref_move import move_ref
+from git_session.store.regular_file import is_strange, require_regular_refs
 from git_session.store.writability import require_writable
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class RefStore:
         if not self._has_libgit2:
             with suppress(UnclearError):
                 return read_ref_file(self.common_dir, name)
+        if is_strange(self.common_dir / name):
+            raise DamagedLogError(f"{name} is not a file", REPAIR_HINT)
         try:
             target = self._repository.lookup_reference(name).target
         except KeyError:
@@ -106,6 +109,7 @@ class RefStore:
         if self._opened is None:
             with suppress(UnclearError):
                 return dict(sorted(read_ref_files(self.common_dir, prefix).items()))
+        require_regular_refs(self.common_dir)
         found = {}
         for reference in self._repository.references.iterator():
             if reference.name.startswith(prefix) and not isinstance(reference.target, str):

@@ -19,10 +19,12 @@ from typing import Final
 
 from git_session.errors import RemoteError, RemoteTimeoutError
 from git_session.store.child import Ended, can_terminal_answer
+from git_session.store.discovery import find_common_dir
 from git_session.store.git import git_environment
 from git_session.store.git_settings import DEFAULT_TIMEOUT_S, Address, GitSettings
 from git_session.store.git_words import ProgressFilter, choose_hint, clean_words
 from git_session.store.push_report import PushOutcome, PushState, parse_push_report
+from git_session.store.regular_file import require_regular_refs
 from git_session.store.writability import require_writable
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Git", "PushOutcome", "PushState", "tracking_name"]
@@ -178,6 +180,7 @@ class Git(GitSettings):
         words: Sequence[str],
         settings: Iterable[tuple[str, str]] = (),
     ) -> Ended:
+        require_regular_refs(find_common_dir(self._git_dir))
         has_terminal = self._may_ask and can_terminal_answer()
         env = _network_environment(settings, has_terminal=has_terminal)
         command = [*options, "--", address.word, *words]

@@ -11,7 +11,7 @@ import pygit2
 from pygit2.enums import Option, RepositoryOpenFlag
 
 from git_session.errors import ReadOnlyError
-from git_session.store.discovery import explain_refusal
+from git_session.store.discovery import explain_refusal, require_regular_above
 
 _FROM_GIT_DIR: Final = (
     RepositoryOpenFlag.FROM_ENV | RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
@@ -28,6 +28,7 @@ def open_repository(path: Path) -> pygit2.Repository:
     """
     named = os.environ.get("GIT_DIR")
     place = Path(path, named) if named else Path(path)
+    require_regular_above(place.absolute())
     return _open(place, _FROM_GIT_DIR if named else RepositoryOpenFlag.FROM_ENV)
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from git_session.store.regular_file import read_regular
 from git_session.wire import names
 
 _FILE: Final = "homes-sent"
@@ -19,7 +20,7 @@ _FILE: Final = "homes-sent"
 def read_said(common_dir: Path) -> set[str]:
     """Reads the home directories that were said."""
     try:
-        text = (common_dir / names.SESSION_DIR / _FILE).read_text(errors="surrogateescape")
+        text = os.fsdecode(read_regular(common_dir / names.SESSION_DIR / _FILE))
     except OSError:
         return set()
     return set(text.split("\n"))

@@ -17,6 +17,7 @@ from git_session.store.child import run_program
 from git_session.store.commits import OnFault, ReadObject, ignore_fault
 from git_session.store.git import git_environment
 from git_session.store.objects import ObjectStore
+from git_session.store.regular_file import read_regular
 from git_session.store.remote import Git
 from git_session.store.walk import Walk
 from git_session.wire import git_object, names
@@ -81,7 +82,7 @@ def find_refs(store: ObjectStore, origin: str = "") -> Iterator[Place]:
 def find_reflog(store: ObjectStore) -> Iterator[Place]:
     """Finds what the log's ref held before, the newest first, where git keeps its reflog."""
     try:
-        lines = (store.common_dir / "logs" / names.WAL_REF).read_bytes().splitlines()
+        lines = read_regular(store.common_dir / "logs" / names.WAL_REF).splitlines()
     except OSError:
         return
     for line in reversed(lines):
@@ -158,8 +159,7 @@ def format_ref_command(store: ObjectStore, head: str | None, new: str) -> str:
         return set_ref if head == _NO_ID else f"{set_ref} {head}"
     path = store.common_dir / names.WAL_REF
     try:
-        with path.open("rb") as file:
-            is_symbolic = file.read(4) == b"ref:"
+        is_symbolic = read_regular(path, 4) == b"ref:"
     except OSError:
         is_symbolic = False
     if is_symbolic:
