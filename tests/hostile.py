@@ -171,7 +171,7 @@ def _write_settings(repo: Path) -> None:
     )
     hooks = repo / ".git" / "hooks"
     hooks.mkdir(exist_ok=True)
-    (hooks / "post-commit").write_text(f"#!/bin/sh\n# {HARM}\nexit 0\n")
+    (hooks / "post-commit").write_text(f"#!/bin/sh\n# {KINDS['clears the screen']}\nexit 0\n")
     (hooks / "post-commit").chmod(0o755)
 
 

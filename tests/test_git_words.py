@@ -73,9 +73,9 @@ def test_progress_blanks_and_what_follows_from_the_rest_are_left_out() -> None:
 
 
 def test_control_characters_and_passwords_are_left_out() -> None:
-    stderr = b"remote: \x1b[2J\x07hi\x9b\xff\nfatal: unable to access 'https://me:s3cr:et@h/x'\r\n"
+    stderr = b"remote: \x1b[2J\x07hi\x9b\xff\xe2\x80\xae\nfatal: unable to access 'https://me:s3cr:et@h/x'\r\n"
     assert clean_words(stderr) == (
-        "remote: [2Jhi\\x9b\\xff\nfatal: unable to access 'https://me:***@h/x'"
+        "remote: hi\\x9b\\xff\nfatal: unable to access 'https://me:***@h/x'"
     )
 
 

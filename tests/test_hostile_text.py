@@ -25,7 +25,7 @@ import pytest
 from git_session.cli.boundary import run_command_line
 from git_session.cli.placeholders import FIELDS
 from git_session.log import SessionLog
-from tests.conftest import TIMEOUT, Cli, git
+from tests.conftest import TIMEOUT, Cli, git, run
 from tests.every_command import LEFT_OUT, Answer, collect_lines, end_readers
 from tests.figures import Figures
 from tests.hostile import (
@@ -138,12 +138,12 @@ def ask(
     """Gives what runs a line in the repository."""
     monkeypatch.chdir(hostile)
 
-    def run(line: str) -> Answer:
+    def play(line: str) -> Answer:
         code = run_command_line(shlex.split(line))
         end_readers()
         return Answer(code, *capsysbinary.readouterr())
 
-    return run
+    return play
 
 
 def require_harmless(text: str, what: str) -> None:
@@ -367,6 +367,51 @@ def test_output_of_a_command_is_exact_in_a_pipe_and_harmless_on_a_terminal(
     shown = _play_on_terminal(hostile, "-m", "git_session", "tail", PLAIN, "-n", "1000")
     assert not NOT_SHOWN.search(shown)
     assert shown.endswith("last line\n")
+
+
+def test_output_that_is_a_link_is_none(hostile: Path, ask: Ask) -> None:
+    """A link can be part of what was cloned, and lead to anything."""
+    path = hostile / ".grite" / "logs" / f"{PLAIN}.log"
+    path.unlink()
+    path.symlink_to(hostile.parent / "secret")
+    answer = ask(f"tail {PLAIN}")
+    assert (answer.code, answer.stdout) == (3, b"")
+    assert f"no output of {PLAIN} is kept here".encode() in answer.stderr
+
+
+def test_a_commit_gets_the_trailer_of_its_session_and_nothing_else(hostile: Path, cli: Cli) -> None:
+    installed = cli(hostile, "hook", "install")
+    require_harmless(installed.stdout + installed.stderr, "hook install")
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    commit = ("git", *who, "commit", "--quiet", "--allow-empty", "--message=Work")
+    for session in ("", PLAIN, f"{SESSION}{HARM}".replace("\0", ""), "--help"):
+        ran = run(hostile, *commit, env={"GIT_SESSION_ID": session})
+        assert ran.code == 0
+        require_harmless(ran.stderr, f"git commit in {session}")
+        said = git(hostile, "log", "-1", "--format=%B").rstrip()
+        assert said == ("Work\n\nAgent-Session: " + PLAIN if session == PLAIN else "Work")
+
+
+def test_an_agent_that_says_harm_of_itself_is_recorded_and_does_none(
+    hostile: Path, ask: Ask
+) -> None:
+    for event in (
+        "SessionStart",
+        "UserPromptSubmit",
+        "SubagentStart",
+        "Notification",
+        "SessionEnd",
+    ):
+        words = {"session_id": "abc", "hook_event_name": event, "cwd": str(hostile)}
+        words |= dict.fromkeys(("model", "source", "reason", "message", "tool_name"), HARM)
+        words |= {"agent_type": HARM, "prompt": HARM, "transcript_path": f"../../{HARM}"}
+        command = (sys.executable, "-m", "git_session", "hook", "run", "agent", "claude")
+        ran = run(hostile, *command, stdin=json.dumps(words))
+        assert (ran.code, ran.stdout, ran.stderr) == (0, "", "")
+    assert "claude" in ask("list --all").stdout.decode()
+    for line in ("list --wide --all", "log", "doctor"):
+        answer = ask(line)
+        require_harmless((answer.stdout + answer.stderr).decode(), line)
 
 
 def test_ten_megabytes_in_one_comment_are_borne(

@@ -36,6 +36,7 @@ FILES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("list --json", "list --all", "task add x", "doctor"),
     "HEAD": ("list --json", "list --all"),
     "objects/info/alternates": (*LOOKING, *WRITING, "repair"),
+    f"objects/ab/{'c' * 38}": ("list --all", "fsck", "stats", "repair", "sync", "task add x"),
     "logs/refs/grite/wal": ("repair", *WRITING),
     "info/exclude": ("init",),
     "grite/config.toml": ("list --json", "list --count", "list --all", "actor list"),
@@ -167,6 +168,16 @@ def test_no_command_at_all_waits_for_a_fifo(ask: Ask, name: str) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.mkfifo(path)
         require_answers(ask, (line, f"{line} --json"), path)
+
+
+@pytest.mark.usefixtures("alarm")
+def test_a_log_that_was_never_read_is_read_beside_an_object_that_is_no_file(ask: Ask) -> None:
+    expected = ask("list --all")
+    put(f"objects/ab/{'c' * 38}", KINDS["a FIFO"])
+    for index in Path(".git/git-session").glob("index-*"):
+        index.unlink()
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    assert ask("list --all") == expected
 
 
 @pytest.mark.usefixtures("alarm")

@@ -241,11 +241,14 @@ class LogQueries:
         return len(self.session_rows(**{**filters, "states": ("exit",)}))
 
     def log_file(self, session_id: str) -> Path | None:
-        """Finds a session's output log in the main checkout; None when it is not there."""
+        """Finds a session's output log in the main checkout; None when it is not there.
+
+        A link is none of ours: one that came with the repository could lead to anything.
+        """
         if self.top is None or not names.is_safe_id(session_id):
             return None
         path = self.top / names.LOGS_DIR / f"{session_id}.log"
-        return path if path.is_file() else None
+        return path if path.is_file() and not path.is_symlink() else None
 
     def find_lives(self, ref: str | None = None, task: str | None = None) -> list[Found]:
         """Finds the lives of one session, of one task's, or of all, as they were folded."""

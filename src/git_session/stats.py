@@ -10,6 +10,7 @@ from typing import Any, Final
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.store.git import list_objects
+from git_session.store.regular_file import require_regular_objects
 
 _AHEAD: Final = 100_000
 
@@ -50,6 +51,7 @@ def _measure_objects(
     loose = {"objects": 0, "bytes": 0}
     packed = {"objects": 0, "bytes": 0}
     if head is not None:
+        require_regular_objects(log.common_dir)
         for found in list_objects(log.common_dir, head):
             part = loose if found.is_loose else packed
             part["objects"] += 1

@@ -44,7 +44,6 @@ def stats_command(settings: Settings) -> None:
 
 def _pairs(row: dict[str, Any]) -> list[tuple[str, str]]:
     spread = row["transitions_per_session"]
-    ahead = row["next_100000"]
     return [
         ("head", row["head"]),
         ("commits", f"{row['commits']:,}"),
@@ -57,6 +56,14 @@ def _pairs(row: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("loose", _describe(row["loose"])),
         ("packed", _describe(row["packed"])),
+        *_pairs_ahead(row["next_100000"]),
+    ]
+
+
+def _pairs_ahead(ahead: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if ahead is None:
+        return [("next 100,000 commits", "not known: git lists no commit")]
+    return [
         ("next 100,000 commits", f"{ahead['objects']:,} objects"),
         ("  loose", _size(ahead["bytes_loose"])),
         ("  packed", _size(ahead["bytes_packed"])),

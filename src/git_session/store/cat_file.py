@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import subprocess
 import weakref
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from git_session.store.git import git_environment
+from git_session.store.regular_file import has_strange_objects
 from git_session.wire.git_object import BLOB, COMMIT, TREE
 
 _KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
@@ -48,6 +50,8 @@ class CatFile:
         return (_KINDS[words[1]], content) if is_it and words[1] in _KINDS else None
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if has_strange_objects(self._git_dir):
+            raise OSError(errno.EINVAL, "git would wait for an object that is no file")
         self._process = subprocess.Popen(
             ["git", f"--git-dir={self._git_dir}", "--no-replace-objects", "cat-file", "--batch"],
             bufsize=0,

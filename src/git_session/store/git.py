@@ -6,6 +6,7 @@ store, so a git that is missing, old or stopped costs time and nothing else.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from git_session.store.place import LOCAL_VARIABLES
+from git_session.store.regular_file import has_strange_objects
 from git_session.wire.commit import LogCommit
 from git_session.wire.git_object import BLOB, COMMIT, TREE
 
@@ -154,6 +156,7 @@ def begin_stream(git_dir: Path, start: str) -> None:
 
 def _start_reading(git_dir: Path, start: str) -> tuple[_Process, _Process]:
     """Starts one git that names the objects, and one that reads them. Raises OSError."""
+    _refuse_to_wait(git_dir)
     listing = ["rev-list", "--first-parent", "--in-commit-order", "--objects"]
     walker = _start_git(git_dir, [*listing, "--no-object-names", start, "--"], subprocess.DEVNULL)
     try:
@@ -187,6 +190,7 @@ def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
     listing = ["rev-list", "--objects", "--no-object-names", head, "--"]
     form = "--batch-check=%(objectname) %(objecttype) %(objectsize:disk)"
     try:
+        _refuse_to_wait(git_dir)
         walker = _start_git(git_dir, listing, subprocess.DEVNULL)
     except OSError:
         return
@@ -205,6 +209,11 @@ def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
                     yield ListedObject(blocks * 512, is_loose=True, is_commit=kind == "commit")
                 except OSError:
                     yield ListedObject(int(size[0]), is_loose=False, is_commit=kind == "commit")
+
+
+def _refuse_to_wait(git_dir: Path) -> None:
+    if has_strange_objects(git_dir):
+        raise OSError(errno.EINVAL, "git would wait for an object that is no file")
 
 
 def _start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[bytes]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from git_session.wire.plain_text import quote_word
+from git_session.wire.plain_text import quote_word, strip_controls
 
 _MOST_LINES: Final = 30
 _LONGEST_LINE: Final = 1024
@@ -22,7 +22,6 @@ _NOISE: Final = re.compile(
     r"(remote:)?$|(remote: )?Total \d+ \(delta|Delta compression using|Everything up-to-date"
     r"|error: failed to push some refs to "
 )
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
 # The first pattern that is found chooses. What is particular stands before what is general.
@@ -178,4 +177,4 @@ def redact_password(text: str) -> str:
 
 
 def _strip(piece: bytes) -> str:
-    return redact_password(_CONTROLS.sub("", piece.decode("utf-8", "backslashreplace")))
+    return redact_password(strip_controls(piece.decode("utf-8", "backslashreplace")))

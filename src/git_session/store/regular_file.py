@@ -67,6 +67,17 @@ def require_regular_refs(common_dir: StrPath) -> None:
             raise _refusal(path)
 
 
+def require_regular_objects(common_dir: StrPath) -> None:
+    """Raises EnvironmentFaultError for an object that git, asked for all, would wait for."""
+    for path in filter(is_strange, _list_others(os.path.join(common_dir, "objects"))):
+        raise _refusal(path)
+
+
+def has_strange_objects(common_dir: StrPath) -> bool:
+    """Tells whether something that is no file lies among the objects, where git would wait."""
+    return any(map(is_strange, _list_others(os.path.join(common_dir, "objects"))))
+
+
 def _list_others(folder: str) -> Iterator[str]:
     """Lists what is in a folder, and in those below it, and by itself no regular file."""
     try:

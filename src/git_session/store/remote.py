@@ -24,7 +24,7 @@ from git_session.store.git import git_environment
 from git_session.store.git_settings import DEFAULT_TIMEOUT_S, Address, GitSettings
 from git_session.store.git_words import ProgressFilter, choose_hint, clean_words
 from git_session.store.push_report import PushOutcome, PushState, parse_push_report
-from git_session.store.regular_file import require_regular_refs
+from git_session.store.regular_file import require_regular_objects, require_regular_refs
 from git_session.store.writability import require_writable
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Git", "PushOutcome", "PushState", "tracking_name"]
@@ -180,7 +180,9 @@ class Git(GitSettings):
         words: Sequence[str],
         settings: Iterable[tuple[str, str]] = (),
     ) -> Ended:
-        require_regular_refs(find_common_dir(self._git_dir))
+        common_dir = find_common_dir(self._git_dir)
+        require_regular_refs(common_dir)
+        require_regular_objects(common_dir)
         has_terminal = self._may_ask and can_terminal_answer()
         env = _network_environment(settings, has_terminal=has_terminal)
         command = [*options, "--", address.word, *words]

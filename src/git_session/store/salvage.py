@@ -17,7 +17,7 @@ from git_session.store.child import run_program
 from git_session.store.commits import OnFault, ReadObject, ignore_fault
 from git_session.store.git import git_environment
 from git_session.store.objects import ObjectStore
-from git_session.store.regular_file import read_regular
+from git_session.store.regular_file import read_regular, require_regular_objects
 from git_session.store.remote import Git
 from git_session.store.walk import Walk
 from git_session.wire import git_object, names
@@ -113,6 +113,7 @@ def _is_of_grite(store: ObjectStore, oid: str) -> bool:
 
 
 def _list_commits(store: ObjectStore) -> Iterator[str]:
+    require_regular_objects(store.common_dir)
     form = "--batch-check=%(objecttype) %(objectname)"
     command = ["git", f"--git-dir={store.git_dir}", "cat-file", form]
     ended = run_program(

@@ -22,6 +22,7 @@ from git_session.store import signing
 from git_session.store.actors import read_actors
 from git_session.store.config import Policy
 from git_session.wire import names
+from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
     from git_session.store.objects import ObjectStore
@@ -146,7 +147,7 @@ def _read_list(store: ObjectStore, place: str) -> list[TrustedKey]:
     if data is None:
         raise ConfigError(
             f"the list of trusted keys {place} of {BLOB_SETTING} cannot be read",
-            f"git show {place} tells what is there; git fetch may bring it",
+            f"git show {quote_word(place)} tells what is there; git fetch may bring it",
         )
     if len(data) > _LARGEST_LIST:
         raise ConfigError(f"the list of trusted keys {place} is larger than {_LARGEST_LIST} bytes")
