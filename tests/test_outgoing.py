@@ -100,6 +100,7 @@ def test_a_line_of_a_block_that_no_reader_takes_leaves_all_the_same() -> None:
         ("see https://example.org/home/page and ~/x and src/home/x /home/ /root", []),
         ("/Users/Shared/x C:\\Users\\Public\\x", []),
         ("/srv/agents/me/wt", [("/srv/agents/me", 1)]),
+        ("/srv/agents/mechanic /mnt/srv/agents/me", []),
     ],
 )
 def test_home_directories_are_found_whosoever_they_are(
@@ -111,6 +112,12 @@ def test_home_directories_are_found_whosoever_they_are(
 def test_a_home_that_tells_nothing_of_anybody_is_none() -> None:
     assert find_homes("/ and /tmp/x", "/") == []
     assert find_homes("/tmp/x", "/tmp") == []
+    assert find_homes("/rootfs/x", "/root/") == []
+    assert find_homes("in /root", "/root/") == [("/root", 1)]
+
+
+def test_a_text_that_names_ever_so_many_homes_names_a_few() -> None:
+    assert len(find_homes("\n".join(f"/home/user{n}" for n in range(100_000)), "")) == 16
 
 
 def row(kind: str, what: str, number: int = 1) -> dict[str, Any]:

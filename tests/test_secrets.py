@@ -306,12 +306,14 @@ def test_refuse_still_takes_in_what_others_sent_and_serves_the_other_remotes(
     other.sync_well()
     end(other, "theirs")
     other.sync_well()
+    assert cli(clone.path, "snapshot").code == 0
     configure(clone, "refuse")
     there = read_head(hub.path)
     ran = cli(clone.path, "sync", "origin", "backup")
     assert ran.code == 4
     assert "nothing was sent to origin" in ran.stderr
-    assert ran.stdout == "backup: sent, 7 events out\n"
+    assert ran.stdout == "backup: sent, 7 events out, 1 snapshot out\n"
+    assert git(hub.path, "for-each-ref", "--format=%(refname)") == WAL, "nor a snapshot"
     assert read_head(hub.path) == there == other.head
     assert other.events <= clone.events
     assert clone.events <= Clone(backup).events

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from git_session.errors import WireError
@@ -40,14 +41,16 @@ _KEYS: Final = frozenset(
 _ATTRIBUTE: Final = re.compile(r"attr_[a-z0-9_]{1,32}")
 _WHOLE: Final = "event"
 
-# A name like ~alice's stands behind these; what stands before one is no part of a longer path, as
-# in the address of a web page.
-_HOME: Final = re.compile(
-    r"(?<![\w.~-])(?:/home/(?![.])[\w.-]{1,64}|/Users/(?!Shared\b)[\w.-]{1,64}|/root(?=/\w)"
-    r"|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public\b)[\w.-]{1,64})"
+# What stands before one is no part of a longer path, as in the address of a web page.
+_HOMES: Final = (
+    r"/home/(?![.])[\w.-]{1,64}|/Users/(?!Shared\b)[\w.-]{1,64}|/root(?=/\w)"
+    r"|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public\b)[\w.-]{1,64}"
 )
 _SHORTEST_HOME: Final = 5
 """Characters; a home of `/` or `/tmp` tells nothing of anybody."""
+
+_MOST_HOMES: Final = 16
+"""How many different ones are looked for in one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,24 @@ def list_texts(events: Iterable[bytes]) -> list[OutgoingText]:
 
 
 def find_homes(text: str, home: str) -> list[tuple[str, int]]:
-    """Finds the home directories that a text names, `home` among them, and the line of each.
+    """Finds the home directories that a text names, and the line where each comes first, from 1.
 
-    Each one once; lines count from 1.
+    `home` is the user's own, wherever it is. Of a text that names very many the first are given.
     """
-    found = {match[0]: match.start() for match in reversed(list(_HOME.finditer(text)))}
-    if len(home) >= _SHORTEST_HOME and (at := text.find(home)) >= 0:
-        found = {name: start for name, start in found.items() if not home.startswith(name)}
-        found[home] = at
-    return [(name, text.count("\n", 0, start) + 1) for name, start in found.items()]
+    found = {}
+    for match in _compile_homes(home.rstrip("/")).finditer(text):
+        if match[0] not in found:
+            found[match[0]] = text.count("\n", 0, match.start()) + 1
+        if len(found) == _MOST_HOMES:
+            break
+    return list(found.items())
+
+
+@cache
+def _compile_homes(home: str) -> re.Pattern[str]:
+    # The user's own comes first: it may be one of the usual ones with more to it.
+    own = rf"{re.escape(home)}(?![\w.-])|" if len(home) >= _SHORTEST_HOME else ""
+    return re.compile(rf"(?<![\w.~-])(?:{own}{_HOMES})")
 
 
 def _decode(raw: bytes) -> Event | None:

@@ -4,6 +4,7 @@ It runs apart from whoever syncs because regular expressions meet text that anyb
 written: what takes too long is stopped here and named, and a crash loses no sync.
 
 The scanner is detect-secrets, in the edition that is kept up (`bc-detect-secrets`, of Checkov).
+What is used of it is in both editions, which are one package to Python.
 What its detectors know by a prefix or a form is looked for. Its entropy and keyword detectors are
 left out: ids and hashes are what a log is made of, and prose about passwords holds none. Only
 `analyze_string` is called: the rest of it may ask a service whether a credential works.
