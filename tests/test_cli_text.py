@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 import unicodedata
 
 import pytest
@@ -9,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session.cli.text import cell_width, count, cut_cell, format_age, format_ago, format_time
-from git_session.wire.plain_text import strip_controls, strip_lines
+from git_session.wire.json_text import format_json
+from git_session.wire.plain_text import quote_word, strip_controls, strip_lines
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -76,6 +80,23 @@ def test_the_lines_of_a_text_stay_lines_and_are_each_stripped(text: str) -> None
 
 def test_lines_are_kept_where_they_are_wanted() -> None:
     assert strip_lines("a\tb\r\n\x1b[1mc\x1b[0m\n\nd\r") == ["a       b", "c", "", "d "]
+
+
+def test_json_is_the_same_value_and_holds_nothing_that_a_terminal_obeys() -> None:
+    whole = "".join(map(chr, (*range(0xD800), *range(0xE000, sys.maxunicode + 1))))
+    for document in (whole, whole.encode("utf-16-le").decode("latin-1"), "\ud83d alone"):
+        written = format_json({document: [document]})
+        assert json.loads(written) == {document: [document]}
+        shown = written.decode()
+        assert strip_controls(shown) == shown
+        assert not {"\n", "\u2028", "\u2029"} & set(shown)
+
+
+@given(HOSTILE)
+def test_a_word_to_be_typed_is_one_word_to_a_shell_and_none_to_a_terminal(text: str) -> None:
+    word = quote_word(text)
+    assert shlex.split(word) == [strip_controls(text)]
+    assert strip_controls(word) == word
 
 
 def test_a_megabyte_of_unfinished_escape_sequences_is_stripped_whole() -> None:

@@ -39,6 +39,14 @@ from tests.hostile import (
     make_hostile,
     settle,
 )
+from tests.stores import (
+    COMMENT_ADDED,
+    EPOCH,
+    ISSUE_CREATED,
+    Event,
+    format_block,
+    write_log,
+)
 
 VALUES: Final = {
     "session": SESSION,
@@ -412,6 +420,25 @@ def test_an_agent_that_says_harm_of_itself_is_recorded_and_does_none(
     for line in ("list --wide --all", "log", "doctor"):
         answer = ask(line)
         require_harmless((answer.stdout + answer.stderr).decode(), line)
+
+
+@pytest.mark.heavy
+def test_no_command_falls_over_texts_of_ten_megabytes(
+    repo: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, figures: Figures
+) -> None:
+    long, large = f"{HARM}{'ü' * 100_000}{HARM}", f"{HARM}{'ü' * 10_000_000}{HARM}"
+    created: list[object] = [long, large, ["type:task", f"task:{TASK}"]]
+    block = format_block("running", SESSION, engine="ü" * 100_000)
+    issue, actor = b"\x07" * 16, b"\x08" * 16
+    events = [Event(issue, actor, EPOCH, ISSUE_CREATED, created)]
+    events += [Event(issue, actor, EPOCH + 1, COMMENT_ADDED, [f"{long}\n{block}\n{large}"])]
+    write_log(repo, [events])
+    monkeypatch.chdir(repo)
+    for line in (line for each in EVERY for line in (each, f"{each} --json")):
+        answer = ask(line)
+        assert answer.code in range(6), line
+        assert b"internal error" not in answer.stderr, (line, answer.stderr[-1000:])
+        figures.add("hostile text: command lines beside texts of 10 MB", 1)
 
 
 def test_ten_megabytes_in_one_comment_are_borne(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+
+_SHOWN: Final = bytes(range(0x7F))
+"""ASCII without DEL. What is below the space stands in no string of JSON but as an escape."""
 
 
 def format_json(document: Any, *, indent: int | None = None) -> bytes:
@@ -13,8 +16,10 @@ def format_json(document: Any, *, indent: int | None = None) -> bytes:
     lone surrogate, which is no UTF-8, stand as escapes: the same to every reader of JSON.
     """
     text = json.dumps(document, ensure_ascii=False, indent=indent)
-    if not text.isascii() or "\x7f" in text:
-        from git_session.wire.plain_text import escape_json  # for the few texts that may need it
+    data = text.encode(errors="backslashreplace")
+    # Only the few characters that are left are looked at: most texts have nothing to escape.
+    if data.translate(None, _SHOWN).decode().isprintable():
+        return data
+    from git_session.wire.plain_text import escape_json
 
-        text = escape_json(text)
-    return text.encode(errors="backslashreplace")
+    return escape_json(text).encode(errors="backslashreplace")
