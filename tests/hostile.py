@@ -46,6 +46,12 @@ PLAIN: Final = "s-20261122-0009"
 TASK: Final = "t-20261122-0001"
 WORKTREE: Final = ".grite/worktrees/w\x1b[31m\u202e"
 FILE: Final = "file\x1b[2J\n" + FORGED
+OPTIONS: Final = (
+    *("heads/--output=owned", "heads/-h", "heads/-", "tags/--output=owned", "tags/--upload-pack=x"),
+    *("grite/--output=owned", "grite/-x", "grite/snapshots/--all", "grite/locks/--exec=x"),
+)
+"""Refs named like options, under `refs/`."""
+
 SECRET: Final = "what nobody may read through a path from the store"
 
 
@@ -118,6 +124,10 @@ def _write_log(repo: Path) -> None:
     files = {"lock.json": json.dumps({**lock, "resource": "repo:global"}).encode()}
     held = forge.store.write_commit(files=files, parents=[], message=HARM, time=0)
     git(repo, "update-ref", "refs/grite/locks/0123456789abcdef", held)
+    for ref in OPTIONS:
+        path = repo / ".git" / "refs" / ref
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{head}\n")
     for remote in ("--upload-pack=touch owned", "-x", "\u202eover", "a'b;touch owned"):
         tracking = repo / ".git" / "refs" / "git-session" / "remotes" / remote / "grite"
         tracking.mkdir(parents=True)
