@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -234,6 +235,21 @@ def test_refs_are_listed_by_prefix_without_what_is_no_commit_id(repo: Path) -> N
     assert store.list_refs(names.SNAPSHOT_PREFIX) == {
         f"refs/grite/snapshots/{number}": oid for number in (1, 2, 3)
     }
+
+
+def test_refs_that_cannot_be_listed_are_an_error_with_a_message(repo: Path) -> None:
+    store = ObjectStore.open(repo)
+    git(repo, "update-ref", WAL, write(store, "one"))
+    assert list(store.list_refs("refs/grite/")) == [WAL]
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        with pytest.raises(GitSessionError, match="the refs cannot be listed"):
+            store.list_refs("refs/grite/")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -105,16 +105,25 @@ class RefStore:
         return str(target)
 
     def list_refs(self, prefix: str) -> dict[str, str]:
-        """Reads the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones."""
+        """Reads the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones.
+
+        Raises GitSessionError where they cannot even be listed.
+        """
         if self._opened is None:
             with suppress(UnclearError):
                 return dict(sorted(read_ref_files(self.common_dir, prefix).items()))
         require_regular_refs(self.common_dir)
-        found = {}
-        for reference in self._repository.references.iterator():
-            if reference.name.startswith(prefix) and not isinstance(reference.target, str):
-                found[reference.name] = str(reference.target)
-        return found
+        try:
+            listed = list(self._repository.references.iterator())
+        except failures(KeyError) as error:
+            raise GitSessionError(
+                f"the refs cannot be listed: {error}", "git for-each-ref shows the refs"
+            ) from error
+        return {
+            reference.name: str(reference.target)
+            for reference in listed
+            if reference.name.startswith(prefix) and not isinstance(reference.target, str)
+        }
 
     def advance_ref(self, name: str, expected: str | None, new: str, message: str) -> bool:
         """Moves a ref from `expected` (None: there is none yet) to `new`.
