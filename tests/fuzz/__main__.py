@@ -65,8 +65,8 @@ def fuzz(name: str, corpus: Path, kept: Path, seconds: float) -> Fuzzed:
 
 
 def fuzz_all(wanted: Sequence[str], seconds: float, jobs: int, kept: Path) -> list[Fuzzed]:
-    """Fuzzes targets for `seconds` of one processor's time in all, `jobs` at a time."""
-    share = seconds / len(wanted)
+    """Fuzzes targets for `seconds` in all, `jobs` of them at a time."""
+    share = seconds * min(jobs, len(wanted)) / len(wanted)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         corpus = write_corpus(Path(scratch))
         with ThreadPoolExecutor(jobs) as pool:
