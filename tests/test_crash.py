@@ -8,6 +8,7 @@ the next, the state before and after each of them is tried.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,12 @@ from tests.figures import Figures
 
 KILLED: Final = "killed"
 ERRORS: Final = ("ENOSPC", "EIO", "EACCES")
+EFFECTS: Final = (None, *ERRORS)
 IN_TURN: Final = "an error each"
+SHARE: Final = 12
+"""How many calls of each command every run of the heavy tests tries, at least."""
+
+SECONDS_OF_A_DAY: Final = 86_400
 SAMPLE: Final = (
     ('link("', "tmp_object", None),
     ('link("', "wal.lock", None),
@@ -69,8 +75,9 @@ def prepare(
 
 
 def plan_fault(call: Call, error: str | None) -> Fault:
-    # A full disk stays full; any other error may hit one call and not the next.
-    return Fault(call, error, is_lasting=error == "ENOSPC")
+    # A full disk stays full, but lets files be removed; any other error may hit one call and not
+    # the next.
+    return Fault(call, error, is_lasting=error == "ENOSPC" and call.name != "unlink")
 
 
 def try_faults(trial: Trial, faults: Sequence[Fault]) -> Counter[str | None]:
@@ -81,7 +88,8 @@ def try_faults(trial: Trial, faults: Sequence[Fault]) -> Counter[str | None]:
             hits[fault.error] += trial.try_fault(fault)
         except AssertionError as failure:
             failures.append(f"{fault}\n{failure}")
-    assert not failures, f"{len(failures)} of {len(faults)}:\n\n" + "\n\n".join(failures)
+    if failures:
+        pytest.fail(f"{len(failures)} of {len(faults)}:\n\n" + "\n\n".join(failures), pytrace=False)
     return hits
 
 
@@ -96,6 +104,20 @@ def test_a_transition_that_is_killed_or_fails_at_some_calls_is_whole_or_not_ther
         calls = [c for c in trial.calls if c.text.startswith(begin) and named in c.text]
         assert calls, (begin, named)
         faults.append(plan_fault(calls[-1], error))
+    figures.add("points of failure: sampled", try_faults(trial, faults).total())
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_fault_at_some_calls_leaves_a_change_whole_or_not_at_all(
+    prepare: Callable[[Command], Trial], figures: Figures, command: Command
+) -> None:
+    """A share of what the test below does in full, and each day another one."""
+    trial = prepare(command)
+    day = int(time.time()) // SECONDS_OF_A_DAY
+    step = max(1, len(trial.calls) // SHARE)
+    picked = enumerate(trial.calls[day % step :: step], start=day)
+    faults = [plan_fault(call, EFFECTS[n % len(EFFECTS)]) for n, call in picked]
     figures.add("points of failure: sampled", try_faults(trial, faults).total())
 
 
@@ -133,7 +155,8 @@ def test_a_fault_at_any_call_leaves_a_change_whole_or_not_at_all(
 ) -> None:
     trial = prepare(command)
     hits = try_faults(trial, plan_faults(trial.calls, mode))
-    figures.add("points of failure: commands", mode == KILLED)
+    if mode == KILLED:
+        figures.add("points of failure: commands", 1)
     for error, number in hits.items():
         what = f"calls that fail with {error}" if error else "calls before which it is killed"
         figures.add(f"points of failure: {what}", number)

@@ -33,7 +33,9 @@ class Command:
     Words in braces are names that the stage has given out. What comes after it is the same again
     unless said otherwise, and may end with each code of `again_codes`: what is done cannot always
     be done a second time. `is_stepwise`: it records one change after the other, and each of them is
-    whole or not there. `is_like_running`: it changes files by the same calls as `running` does.
+    whole or not there. `is_concurrent`: it waits for others, and so makes its calls in an order of
+    its own each time. `settled_task`: each session of this task has ended after `reconcile
+    --apply`. `is_like_running`: it changes files by the same calls as `running` does.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Command:
     again: tuple[str, ...] | None = None
     again_codes: tuple[int, ...] = (0,)
     is_stepwise: bool = False
+    is_concurrent: bool = False
+    settled_task: str | None = None
     is_like_running: bool = False
 
     def line(self, names: dict[str, str]) -> tuple[str, ...]:
@@ -224,10 +228,24 @@ COMMANDS: Final = (
         "beat in the log",
         "working",
         ("beat", "{running}", "--set", "tokens=12"),
+        is_stepwise=True,
         is_like_running=True,
     ),
-    Command("reconcile", "deserted", ("reconcile", "--apply"), is_like_running=True),
-    Command("run", "working", ("run", "{free}", "--", "true"), is_stepwise=True),
+    Command(
+        "reconcile",
+        "deserted",
+        ("reconcile", "--apply"),
+        is_stepwise=True,
+        is_like_running=True,
+    ),
+    Command(
+        "run",
+        "working",
+        ("run", "{free}", "--", "true"),
+        is_stepwise=True,
+        is_concurrent=True,
+        settled_task="{free}",
+    ),
     Command("doctor --fix", "working", ("doctor", "--fix")),
     Command("actor new", "working", ("actor", "new", "--use"), is_stepwise=True),
     Command("hook install", "working", ("hook", "install")),
