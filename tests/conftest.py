@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -150,10 +151,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=_GRITE_IS_MISSING))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option for programs that want the figures."""
+    parser.addoption("--figures", type=Path, help="write what tests have counted to this file")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Prints the figures that the tests have counted, if any."""
     reports = chain.from_iterable(terminalreporter.stats.values())
     figures = sum_figures(reports)
+    if config.option.figures is not None:
+        config.option.figures.write_text(json.dumps(figures), encoding="utf-8")
     if figures:
         terminalreporter.section("figures")
     for name, number in sorted(figures.items()):
@@ -205,6 +215,18 @@ def _environment(home: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """Lets this process and those it starts have 4 GiB of memory each, and no more.
+
+    For tests of damage: a git that reads for ever fails then, and does not take the machine along.
+    """
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
-"""Whatever happens to the bytes of a log, it is noticed, and what is sound is read.
-
-How many cases were tried each test prints: `pytest -rP -m "" tests/test_damage.py` shows it.
-"""
+"""Whatever happens to the bytes of a log, it is noticed, and what is sound is read."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +31,7 @@ from tests.damage import (
     replace,
     write_object,
 )
+from tests.figures import Figures
 
 SAMPLE: Final = Bits(0, 97)
 """What the quick tests take: 97 has no part in 8, so each place in a byte has its turn."""
@@ -52,7 +49,7 @@ every_length = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def specimen(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Specimen:
+def specimen(bare: Path, little_memory: None, monkeypatch: pytest.MonkeyPatch) -> Specimen:
     made = make_specimen(bare)
     # They are the same in thousands of cases, and asking git for them takes longer than the rest.
     keys = read_trusted_keys(ObjectStore.open(bare))
@@ -61,9 +58,10 @@ def specimen(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Specimen:
     return made
 
 
-def say(what: str, counts: Counter[str]) -> None:
-    """Prints how many cases were tried and what came of them."""
-    sys.stdout.write(f"{what}: {sum(counts.values())} cases, {dict(counts)}\n")
+def add(figures: Figures, what: str, counts: Counter[str]) -> None:
+    """Adds how many cases were tried, and how many changed the meaning: judge() saw them found."""
+    figures.add(f"damage: {what}", counts.total())
+    figures.add("damage: changes of meaning, all found", counts["found"] + counts["head lost"])
 
 
 # -- in the files that git keeps objects in
@@ -71,7 +69,7 @@ def say(what: str, counts: Counter[str]) -> None:
 
 @every_bit
 def test_a_flipped_bit_in_an_objects_file_is_noticed_or_changes_nothing(
-    specimen: Specimen, bits: Bits
+    specimen: Specimen, figures: Figures, bits: Bits
 ) -> None:
     """What the store makes of the file is all that anybody sees of it: each outcome is judged."""
     counts: Counter[str] = Counter()
@@ -86,11 +84,13 @@ def test_a_flipped_bit_in_an_objects_file_is_noticed_or_changes_nothing(
         replace(file, lost)
         assert judge(specimen, specimen.commits) in ("found", "head lost", "harmless")
         replace(file, data)
-    say("flips in the files of objects", counts)
+    add(figures, "bits flipped in files of objects", counts)
     assert counts["lost"] > 20 * counts["harmless"]
 
 
-def test_each_object_that_is_lost_is_found_out_and_the_rest_is_read(specimen: Specimen) -> None:
+def test_each_object_that_is_lost_is_found_out_and_the_rest_is_read(
+    specimen: Specimen, figures: Figures
+) -> None:
     """Only the empty merge's and the side's own are not needed: their event stands twice."""
     counts: Counter[str] = Counter()
     for by_git in (False, True):
@@ -100,20 +100,22 @@ def test_each_object_that_is_lost_is_found_out_and_the_rest_is_read(specimen: Sp
                 replace(file, damaged)
                 counts[judge(specimen, specimen.commits, by_git=by_git)] += 1
                 replace(file, data)
-    say("damaged objects", counts)
+    add(figures, "objects lost, each in three ways", counts)
     assert counts["found"] > counts["harmless"] > 0
     assert counts["head lost"] == 6
 
 
 @every_length
-def test_an_objects_file_cut_short_at_any_length_is_noticed(specimen: Specimen, step: int) -> None:
+def test_an_objects_file_cut_short_at_any_length_is_noticed(
+    specimen: Specimen, figures: Figures, step: int
+) -> None:
     counts: Counter[str] = Counter()
     for file in loose_files(specimen.path):
         data = file.read_bytes()
         for length in range(0, len(data), step):
             assert decode_loose(data[:length], oid_of(file)) is None
             counts["lost"] += 1
-    say("lengths of the files of objects", counts)
+    add(figures, "lengths that files of objects were cut to", counts)
 
 
 def test_data_that_goes_on_past_its_end_holds_nobody_up(specimen: Specimen) -> None:
@@ -129,7 +131,9 @@ def test_data_that_goes_on_past_its_end_holds_nobody_up(specimen: Specimen) -> N
 
 
 @every_bit
-def test_an_object_that_is_not_what_its_id_says_is_noticed(specimen: Specimen, bits: Bits) -> None:
+def test_an_object_that_is_not_what_its_id_says_is_noticed(
+    specimen: Specimen, figures: Figures, bits: Bits
+) -> None:
     """Damage from before git compressed it. git itself believes these, and reads short logs."""
     counts: Counter[str] = Counter()
     for file in loose_files(specimen.path):
@@ -141,7 +145,7 @@ def test_an_object_that_is_not_what_its_id_says_is_noticed(specimen: Specimen, b
             if number % 40 == 0:
                 assert judge(specimen, specimen.commits, by_git=True)
         replace(file, data)
-    say("flips under an object's id", counts)
+    add(figures, "bits flipped in objects that keep their id", counts)
 
 
 @pytest.fixture
@@ -159,27 +163,27 @@ def pack_file(specimen: Specimen, suffix: str) -> Path:
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])
 @every_bit
 def test_a_flipped_bit_in_a_pack_is_noticed_or_changes_nothing(
-    packed: Specimen, suffix: str, bits: Bits
+    packed: Specimen, figures: Figures, suffix: str, bits: Bits
 ) -> None:
     file = pack_file(packed, suffix)
     data, counts = file.read_bytes(), Counter[str]()
     for damaged in flips(data, bits):
         replace(file, damaged)
         counts[judge(packed, packed.commits)] += 1
-    say(f"flips in a {suffix}", counts)
+    add(figures, f"bits flipped in a {suffix}", counts)
 
 
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])
 @every_length
 def test_a_pack_cut_short_at_any_length_is_noticed(
-    packed: Specimen, suffix: str, step: int
+    packed: Specimen, figures: Figures, suffix: str, step: int
 ) -> None:
     file = pack_file(packed, suffix)
     data, counts = file.read_bytes(), Counter[str]()
     for length in range(0, len(data), step):
         replace(file, data[:length])
         counts[judge(packed, packed.commits)] += 1
-    say(f"lengths of a {suffix}", counts)
+    add(figures, f"lengths that a {suffix} was cut to", counts)
     assert not counts["harmless"]
 
 
@@ -193,13 +197,15 @@ def chunks_of(specimen: Specimen) -> Iterator[bytes]:
             yield content
 
 
-def test_every_flipped_bit_of_a_chunk_is_noticed_by_whoever_decodes_it(specimen: Specimen) -> None:
+def test_every_flipped_bit_of_a_chunk_is_noticed_by_whoever_decodes_it(
+    specimen: Specimen, figures: Figures
+) -> None:
     counts: Counter[str] = Counter()
     for chunk in chunks_of(specimen):
         sound = {event.event_id: event for event in decode_chunk(chunk)[0]}
         for damaged in flips(chunk, Bits(0, 1)):
             counts[_notice(damaged, sound)] += 1
-    say("flips in chunks", counts)
+    add(figures, "bits flipped in chunks that are decoded", counts)
     assert set(counts) == {"no chunk", "no event", "another id", "another signature"}
 
 
@@ -235,7 +241,7 @@ def test_a_chunk_cut_short_at_any_length_is_no_chunk(specimen: Specimen, step: i
 @every_bit
 @pytest.mark.parametrize("is_consistent", [False, True], ids=["", "consistent"])
 def test_damage_that_git_does_not_see_is_found_by_fsck_with_its_commit(
-    specimen: Specimen, bits: Bits, is_consistent: bool
+    specimen: Specimen, figures: Figures, bits: Bits, is_consistent: bool
 ) -> None:
     """Each bit of each object; what names the object, and lies above it, is hashed anew."""
     counts: Counter[str] = Counter()
@@ -247,13 +253,14 @@ def test_damage_that_git_does_not_see_is_found_by_fsck_with_its_commit(
             names = workshop.change(oid, damaged, is_consistent=is_consistent)
             counts[judge(specimen, names)] += 1
             workshop.restore()
-    say(f"flips in what objects say{', chunks hashed anew' * is_consistent}", counts)
+    what = "chunks, with all hashes anew" if is_consistent else "objects, with git's ids anew"
+    add(figures, f"bits flipped in {what}", counts)
     assert counts["found"] > counts["harmless"]
 
 
 @every_length
 def test_a_chunk_cut_short_and_hashed_anew_is_found_with_its_commit(
-    specimen: Specimen, step: int
+    specimen: Specimen, figures: Figures, step: int
 ) -> None:
     counts: Counter[str] = Counter()
     workshop = Workshop(specimen)
@@ -263,5 +270,5 @@ def test_a_chunk_cut_short_and_hashed_anew_is_found_with_its_commit(
                 names = workshop.change(oid, content[:length], is_consistent=True)
                 counts[judge(specimen, names)] += 1
                 workshop.restore()
-    say("lengths of chunks", counts)
+    add(figures, "lengths that chunks were cut to, with all hashes anew", counts)
     assert counts["found"] > 3 * counts["harmless"]
