@@ -116,6 +116,17 @@ def test_a_path_of_the_log_that_git_does_not_list_is_not_looked_at(
     assert reconcile_log(log)["worktrees"] == []
 
 
+def test_an_end_that_could_not_be_recorded_is_a_failure(log: SessionLog, cli: Cli) -> None:
+    _start_dead(log, "s-dead")
+    lock = log.common_dir / "refs" / "grite" / "wal.lock"
+    lock.touch()
+    ran = cli(log.common_dir.parent, "reconcile", "--apply")
+    lock.unlink()
+    assert ran.code == 1
+    assert "(not recorded)" in ran.stdout
+    assert "the end of s-dead is not recorded: " in ran.stderr
+
+
 def test_people_read_a_line_for_each_finding_and_how_to_go_on(log: SessionLog, cli: Cli) -> None:
     top = log.common_dir.parent
     assert cli(top, "reconcile").stdout == "the log and this host agree\n"

@@ -21,14 +21,15 @@ from git_session.cli.text import count
     is_flag=True,
     help="Record the end of those that are dead, and only that.",
 )
-def reconcile_command(settings: Settings, is_applied: bool) -> None:
+def reconcile_command(settings: Settings, is_applied: bool) -> int:
     """Compares the log with the processes and checkouts of this host.
 
     It names sessions whose process is gone, tasks that several sessions work on, and checkouts of
     ended sessions with work that is nowhere else. A session is never dead for its age alone, no
     process is killed and no checkout is touched. An end recorded by --apply (exit -1,
     crash-recovery) is a presumption: a later beat of that session revokes it. Exits that were seen
-    and that the log did not take at the time are recorded in any case.
+    and that the log did not take at the time are recorded in any case. The exit code is 1 when
+    --apply could not record each end.
     """
     from git_session.reconcile import reconcile_log
 
@@ -36,9 +37,10 @@ def reconcile_command(settings: Settings, is_applied: bool) -> None:
     report = reconcile_log(log, is_applied=is_applied)
     if is_applied:
         say_after_recording(log, report["warnings"])
+    is_done = not is_applied or all(dead["commit"] for dead in report["dead"])
     if settings.is_json:
         print_data(report)
-        return
+        return 0 if is_done else 1
     lines = list(_describe(report))
     for line in lines:
         print_line(line)
@@ -46,6 +48,7 @@ def reconcile_command(settings: Settings, is_applied: bool) -> None:
         print_line("the log and this host agree")
     if report["dead"] and not is_applied:
         say("hint: git session reconcile --apply records the end of those that are dead")
+    return 0 if is_done else 1
 
 
 def _describe(report: dict[str, Any]) -> Iterator[str]:
