@@ -31,21 +31,33 @@ TRANSITIONS: Final = 250
 CLONES: Final = 8
 ROUNDS: Final = 4
 PER_ROUND: Final = 5
+SYNC_S: Final = 20.0
+"""What a sync may take while all others write."""
+
+PAUSE_S: Final = 0.2
+"""What each grite waits between two comments."""
 
 SYNCER: Final = """
 import sys
 from git_session import SessionLog
+from git_session.errors import ContendedError
 from git_session.sync import sync_log
 path, session, rounds, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 log = SessionLog.open(path)
 print("ready", flush=True)
 sys.stdin.readline()
+def record(note):
+    # On a slow machine others may be quicker until the time is up; then nothing is recorded.
+    while True:
+        try:
+            return log.advance_row(session, "running", note=note)["commit"]
+        except ContendedError:
+            pass
 for number in range(rounds):
     for step in range(steps):
-        print(log.advance_row(session, "running", note=f"{number}.{step}")["commit"], flush=True)
-    # On a slow machine the hub may move on for too long; that loses nothing, and the last sync of
-    # the test has to bring it all there.
-    sync_log(log)
+        print(record(f"{number}.{step}"), flush=True)
+    # So may the hub; that loses nothing, and the last sync of the test has to bring it all there.
+    sync_log(log, timeout=float(sys.argv[5]))
 """
 
 
@@ -94,6 +106,8 @@ def commenting(grite: Grite, path: Path, issue: str) -> Iterator[list[str]]:
         for number in count():
             if is_over.is_set():
                 return
+            # Each comment makes the next one slower; without a pause there would be no end.
+            is_over.wait(PAUSE_S)
             body = f"comment {number}"
             ran = grite.run(path, "issue", "comment", issue, "--body", body, "--json")
             # A failure acknowledges nothing, nor does a warning that the log was left out.
@@ -140,7 +154,7 @@ def test_eight_clones_with_the_real_grite_in_each_come_to_one_log_that_holds_it_
         clone.sync_well()
         clones.append(clone)
     programs = [
-        start_program(SYNCER, clone.path, session, ROUNDS, PER_ROUND)
+        start_program(SYNCER, clone.path, session, ROUNDS, PER_ROUND, SYNC_S)
         for clone, session in zip(clones, sessions, strict=True)
     ]
     with ExitStack() as stack:
