@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import subprocess
 import weakref
 from contextlib import suppress
@@ -12,8 +13,9 @@ from typing import IO, Final
 
 from git_session.store.git import git_environment
 from git_session.store.regular_file import has_strange_objects
-from git_session.wire.git_object import BLOB, COMMIT, TREE
+from git_session.wire.git_object import BLOB, COMMIT, LARGEST, TREE
 
+_PIECE: Final = 1 << 16
 _KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 _LOCAL: Final = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
@@ -24,6 +26,8 @@ class CatFile:
     def __init__(self, git_dir: Path) -> None:
         self._git_dir = git_dir
         self._process: subprocess.Popen[bytes] | None = None
+        # Asked for after each object, it ends the answer: no object has such a name, or holds it.
+        self._mark = f"~{os.urandom(16).hex()}"
 
     def read(self, oid: str) -> tuple[int, bytes] | None:
         """Reads an object: its kind and its bytes; None when it is missing, damaged or another."""
@@ -38,13 +42,13 @@ class CatFile:
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(oid.encode() + b"\n")
-        words = process.stdout.readline().split()
-        if not words:
-            raise BrokenPipeError
-        if len(words) != 3 or not words[2].isdigit():
+        process.stdin.write(f"{oid}\n{self._mark}\n".encode())
+        answer = _read_until(process.stdout, f"{self._mark} missing\n".encode())
+        head, _, content = answer.partition(b"\n")
+        words = head.split()
+        if len(words) != 3:
             return None  # "missing", with its id
-        content = _read_whole(process.stdout, int(words[2]) + 1)[:-1]
+        content = content[:-1]
         whole = b"%b %b\0" % (words[1], words[2]) + content
         is_it = hashlib.sha1(whole, usedforsecurity=False).hexdigest() == oid
         return (_KINDS[words[1]], content) if is_it and words[1] in _KINDS else None
@@ -64,12 +68,19 @@ class CatFile:
         return self._process
 
 
-def _read_whole(stream: IO[bytes], count: int) -> bytes:
-    pieces = []
-    while count > 0 and (piece := stream.read(count)):
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
+def _read_until(stream: IO[bytes], end: bytes) -> bytes:
+    """Reads up to what ends with `end`, and leaves that away. Raises OSError where it never does.
+
+    Of a damaged blob git tells a size first, which may be any, and then as much as it can, without
+    a word about what is lacking.
+    """
+    found = bytearray()
+    while not found.endswith(end):
+        piece = stream.read(_PIECE)
+        if not piece or len(found) > LARGEST:
+            raise BrokenPipeError
+        found += piece
+    return bytes(found[: -len(end)])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

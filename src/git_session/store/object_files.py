@@ -21,10 +21,7 @@ from typing import Final, Protocol
 
 from git_session.store.config_file import create_directory, replace_file
 from git_session.store.regular_file import open_regular, read_regular
-from git_session.wire.git_object import BLOB, COMMIT, TREE
-
-LARGEST: Final = 1 << 30
-"""Bytes of an object; what claims to be more is not read."""
+from git_session.wire.git_object import BLOB, COMMIT, LARGEST, TREE
 
 _ID: Final = re.compile(r"[0-9a-f]{40}")
 _HEAD: Final = re.compile(rb"(commit|tree|blob) (0|[1-9]\d{0,9})\0")

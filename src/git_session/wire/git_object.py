@@ -19,6 +19,9 @@ COMMIT: Final = 1
 TREE: Final = 2
 """The kinds of objects, by their numbers in packs."""
 
+LARGEST: Final = 1 << 30
+"""Bytes of an object; what claims to be more is not read."""
+
 _HEAD: Final = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
 _COMMITTER: Final = re.compile(rb"\ncommitter [^\n]*> (\d{1,18}) [+-]\d{4}\n")
 _ENTRY: Final = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
