@@ -275,6 +275,9 @@ class MemoryStore:
         self.refs: dict[str, str] = {}
         self.heads: list[str] = []
 
+    def clear_dead_locks(self) -> None:
+        pass
+
     def read_ref(self, name: str) -> str | None:
         return self.refs.get(name)
 

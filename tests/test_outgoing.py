@@ -140,7 +140,7 @@ def test_finds_are_one_sentence_a_kind_and_a_line_each_only_where_asked_for() ->
     short = explain_finds([*finds, *homes], None)
     assert len(short) == 2
     assert not any("\n" in sentence for sentence in short)
-    assert short[0].endswith("of session s-2 (commit ccccccc), and 2 more")
+    assert short[0].endswith("of session s-2 (commit ccccccc, 2 events), and 2 more")
     assert short[1] == "what leaves names a home directory: /home/alice (200 events)"
     grouped = list(group_finds([*homes, *finds]))
     assert [len(rows) for _, rows in grouped] == [5, 100]

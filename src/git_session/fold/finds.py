@@ -47,8 +47,11 @@ def describe_find(row: Row) -> str:
         else f"issue {row['grite_issue_id'][:8]}"
     )
     line = f", line {row['line']}," if (row["line"] or 1) > 1 else ""
-    commit = f" (commit {row['commit'][:7]})" if row["commit"] else ""
-    return f"{row['what']} in the {row['field']}{line} of {whose}{commit}"
+    where = [f"commit {row['commit'][:7]}"] if row["commit"] else []
+    if row["events"] > 1:
+        where.append(f"{row['events']} events")
+    place = f" ({', '.join(where)})" if where else ""
+    return f"{row['what']} in the {row['field']}{line} of {whose}{place}"
 
 
 def _enumerate(finds: Sequence[Row]) -> str:
