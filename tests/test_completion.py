@@ -123,7 +123,8 @@ def test_the_repository_is_the_one_that_the_line_names(
 def test_a_repository_that_git_dir_names_is_not_taken_for_the_one_here(
     ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("GIT_DIR", raising=False)
+    # It goes into the environment, from which it has to be gone for the tests that follow.
+    monkeypatch.setenv("GIT_DIR", "/elsewhere")
     assert _words("git --git-dir=/nowhere session show ") == []
 
 

@@ -131,7 +131,12 @@ Ask = Callable[[str], Answer]
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Gives the folder that holds the repository, and what lies around it."""
     folder = tmp_path_factory.mktemp("template")
-    make_hostile(folder / "repo")
+    with pytest.MonkeyPatch.context() as patch:  # what the fixture `home` does comes later
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            patch.delenv(name)
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        make_hostile(folder / "repo")
     return folder
 
 
