@@ -28,6 +28,7 @@ import pytest
 from pygit2.enums import ConfigLevel
 
 from tests.figures import Figures, sum_figures
+from tests.forked import can_fork, run_forked
 
 FIXTURES: Final = Path(__file__).resolve().parent.parent / "fixtures"
 TIMEOUT: Final = 120.0
@@ -100,7 +101,13 @@ def git(path: Path, *args: str, stdin: str = "", timeout: float = TIMEOUT) -> st
 
 
 class Cli:
-    """Runs the program under test as its user does: as a process of its own."""
+    """Runs the program under test as its user does: as a process of its own.
+
+    `is_anew`: with a Python of its own as well, which most tests can do without; see forked.py.
+    """
+
+    def __init__(self, *, is_anew: bool = False) -> None:
+        self._is_anew = is_anew
 
     def __call__(
         self,
@@ -111,6 +118,12 @@ class Cli:
         timeout: float = TIMEOUT,
     ) -> Ran:
         """Runs `git-session ARGS` in `cwd`; the exit code is for the test to judge."""
+        if not self._is_anew and can_fork(env or {}):
+            given = stdin.encode("utf-8", "surrogateescape")
+            done = run_forked(args, cwd, given, os.environ | dict(env or {}), timeout)
+            said = (text.decode("utf-8", "surrogateescape") for text in done[1:])
+            lines = (text.replace("\r\n", "\n").replace("\r", "\n") for text in said)
+            return Ran(("git-session", *args), done.code, *lines)
         command = (sys.executable, "-m", "git_session", *args)
         return run(cwd, *command, stdin=stdin, env=env, timeout=timeout)
 
@@ -177,7 +190,20 @@ def figures(request: pytest.FixtureRequest) -> Figures:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _same_environment() -> Iterator[None]:
+    """Gives back the environment as it was: a completion of `git --git-dir=X ...` sets GIT_DIR."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def home(
+    _same_environment: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """Gives the test's HOME; its `.gitconfig` is what git and libgit2 read as the user's."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text("[session]\n\tsecrets = off\n")

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -173,12 +174,16 @@ class LogWriter:
 
     def _refuse_secrets(self, replay: Replay, issue_id: bytes, events: Sequence[Event]) -> None:
         """Keeps a credential out of the log, where it would stay, if that is wanted."""
-        if self._store.read_text(names.SECRETS_KEY, default="").lower() != "refuse":
+        if not self._refuses_secrets:
             return
         from git_session.scanning import refuse_secrets
 
         known = (event.raw for event in replay.events_of(issue_id))
         refuse_secrets(self._store, [event.raw for event in events], known, self._cleared)
+
+    @cached_property
+    def _refuses_secrets(self) -> bool:
+        return self._store.read_text(names.SECRETS_KEY, default="").lower() == "refuse"
 
     def _write(self, head: str | None, events: Sequence[Event]) -> LogCommit:
         chunk = encode_chunk(event.raw for event in events)
