@@ -84,6 +84,11 @@ class LogReader:
             self._head = commit.oid
 
     @property
+    def has_log(self) -> bool:
+        """Tells whether a log was there when it was read last."""
+        return self._head is not None
+
+    @property
     def known(self) -> Replay:
         """Gives the log as it was read or appended to last, whatever came since."""
         return self._replay

@@ -222,7 +222,8 @@ class LogRecorder(TaskRecorder):
             written[:] = [(held, after)]
             return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
 
-        self.reader.require()
+        if not self.reader.has_log:
+            self.reader.require()
         appended = self.writer.append(advance)
         held, after = written[0]
         held, warnings = self.keeper.follow(held, after, is_work=is_life and is_work)

@@ -24,6 +24,7 @@ from git_session.store.git import has_few_loose, has_packed, read_object, stream
 from git_session.store.object_files import ObjectFiles
 from git_session.store.place import Place, find_place
 from git_session.store.queue import wait_in_queue
+from git_session.store.ref_files import may_have_refs
 from git_session.store.ref_move import clear_dead_locks, sync_folder
 from git_session.store.refs import REPAIR_HINT, RefStore, failures
 from git_session.store.regular_file import require_regular
@@ -147,6 +148,9 @@ class ObjectStore(RefStore):
 
         These are the local ones, and those that remotes were seen to hold.
         """
+        below = (names.LOCK_PREFIX, names.TRACKING_PREFIX)
+        if self._opened is None and not may_have_refs(self.common_dir, *below):
+            return
         wanted = [names.lock_ref(resource) for resource in resources]
         endings = tuple(ref.removeprefix("refs") for ref in wanted)
         seen = [ref for ref in self.list_refs(names.TRACKING_PREFIX) if ref.endswith(endings)]

@@ -78,6 +78,17 @@ def read_ref_files(common_dir: str | os.PathLike[str], prefix: str) -> dict[str,
     return {name: oid for name, oid in found.items() if name not in broken}
 
 
+def may_have_refs(common_dir: str | os.PathLike[str], *prefixes: str) -> bool:
+    """Tells whether there may be refs below one of the prefixes: no is sure, and said at once."""
+    if any(os.path.lexists(os.path.join(common_dir, name)) for name in (*prefixes, "reftable")):
+        return True
+    try:
+        packed = _read_packed_file(common_dir)
+    except OSError:
+        return True
+    return any(f" {prefix}".encode() in packed for prefix in prefixes)
+
+
 def _require_ref_files(common_dir: str | os.PathLike[str], name: str) -> None:
     if not name.startswith("refs/") or name.startswith(_OF_ONE_WORKTREE):
         raise UnclearError("not a ref that all worktrees share")

@@ -45,7 +45,9 @@ def format_meta(meta: Meta) -> bytes:
         "chunk_hash": meta.chunk_hash,
         "prev_wal": meta.prev_wal,
     }
-    return json.dumps(fields, indent=2).encode()
+    # Not by `indent`, for which json has no C code: ten times as long.
+    lines = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in fields.items())
+    return f"{{\n{lines}\n}}".encode()
 
 
 def parse_meta(data: bytes) -> Meta:
