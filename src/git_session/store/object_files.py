@@ -12,6 +12,7 @@ import hashlib
 import mmap
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -28,6 +29,8 @@ _HEAD: Final = re.compile(rb"(commit|tree|blob) (0|[1-9]\d{0,9})\0")
 _KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 _HASH_SIZE: Final = 20
+_SMALL: Final = 1 << 16
+_READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _DEEPEST: Final = 5
 """How far git follows alternates of alternates."""
 
@@ -79,9 +82,8 @@ class ObjectFiles:
         """Reads an object that is in a file of its own; libgit2 is not loaded for it."""
         if _ID.fullmatch(oid) is None:
             return None
-        name = f"{oid[:2]}/{oid[2:]}"
         for folder in self._folders:
-            data = _read_file(f"{folder}/{name}")
+            data = _read_file(f"{folder}/{oid[:2]}/{oid[2:]}")
             found = None if data is None else decode_loose(data, oid)
             if found is not None:
                 return found
@@ -120,19 +122,26 @@ class ObjectFiles:
 def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
     """Decodes an object from the bytes of its file; None when it is not the one of that id."""
     try:
-        stream = zlib.decompressobj()
-        content = stream.decompress(data, LARGEST)
+        content = zlib.decompress(data) if len(data) < _SMALL else _decompress(data)
     except zlib.error:
         return None
     head = _HEAD.match(content)
     if (
         head is None
-        or not stream.eof
         or int(head[2]) != len(content) - head.end()
         or hashlib.sha1(content, usedforsecurity=False).hexdigest() != oid
     ):
         return None
     return _KINDS[head[1]], content[head.end() :]
+
+
+def _decompress(data: bytes) -> bytes:
+    """Decompresses up to LARGEST bytes, which what is small cannot become. Raises zlib.error."""
+    stream = zlib.decompressobj()
+    content = stream.decompress(data, LARGEST)
+    if not stream.eof:
+        raise zlib.error("the end is missing")
+    return content
 
 
 def _has_sound_indexes(folder: str) -> bool:
@@ -160,15 +169,28 @@ def _ends_in_its_hash(path: str) -> bool:
 
 
 def _read_file(path: str) -> bytes | None:
+    """Reads a file; None for what cannot be read at once, such as a folder or a FIFO.
+
+    What else may be in its place needs no look: it is not what its name says.
+    """
     try:
-        fd = open_regular(path)
+        fd = os.open(path, _READ_FLAGS)
     except OSError:
         return None
     try:
-        with open(fd, "rb", buffering=0) as file:
-            return file.readall()
+        data = os.read(fd, _SMALL)
+        return data if len(data) < _SMALL else data + _read_rest(fd)
     except OSError:
         return None
+    finally:
+        os.close(fd)
+
+
+def _read_rest(fd: int) -> bytes:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return b""
+    with open(fd, "rb", buffering=0, closefd=False) as file:
+        return file.readall()
 
 
 def _follow_alternates(folder: str, depth: int = 0) -> Iterator[str]:
