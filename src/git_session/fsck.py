@@ -120,8 +120,7 @@ def _check_commit(commit: LogCommit, check: _Check) -> None:
     check.chunks += len(commit.chunks)
     hashes = {path: hash_chunk(data) for path, data in commit.chunks if data is not None}
     for path, digest in hashes.items():
-        name = path.rpartition("/")[2].removesuffix(".bin")
-        if name != digest:
+        if names.named_hash(path) != digest:
             check.find("chunk_hash", f"{path} has the hash {digest}", commit.oid, path=path)
     if commit.meta is None:
         if not faults.keys() & {"", names.META_PATH}:

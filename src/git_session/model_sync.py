@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from git_session.fold.finds import Kind
 from git_session.model import CommitId, Model
 
 
@@ -27,7 +28,7 @@ class RemoteReport(Model):
 class OutgoingFinding(Model):
     """Holds what was found in a text that leaves; the text itself is not told."""
 
-    kind: Literal["credential", "home", "unscanned"]
+    kind: Kind
     what: str = Field(description="What kind of credential, which home, why it was not scanned.")
     field: str = Field(description="Which text of the event it is: title, comment, worktree...")
     line: int | None = Field(description="In that text, from 1.")

@@ -17,11 +17,9 @@ from git_session.store.index import IndexLostError, LogIndex
 from git_session.store.index_format import Row, order_of
 from git_session.store.place import UnclearError, find_directories
 from git_session.store.ref_files import read_ref_file
-from git_session.store.regular_file import read_regular
+from git_session.store.regular_file import StrPath, read_regular
 from git_session.wire import names
 from git_session.wire.json_text import format_json
-
-AnyPath = str | os.PathLike[str]
 
 _LARGEST_CONFIG: Final = 1 << 16
 _PLAIN_CONFIG: Final = rb'(default_actor = "[0-9a-f]{32}"\n?|\n)*'
@@ -29,7 +27,7 @@ _TRUSTING: Final = "off"
 
 
 def list_quickly(
-    path: AnyPath,
+    path: StrPath,
     environ: Mapping[str, str],
     *,
     states: Collection[str] = (),
@@ -69,7 +67,7 @@ def list_quickly(
 
 
 def count_quickly(
-    path: AnyPath,
+    path: StrPath,
     environ: Mapping[str, str],
     *,
     states: Collection[str] = (),
@@ -94,7 +92,7 @@ def count_quickly(
         index.close()
 
 
-def sessions_at_hand(path: AnyPath, environ: Mapping[str, str]) -> list[Row]:
+def sessions_at_hand(path: StrPath, environ: Mapping[str, str]) -> list[Row]:
     """Lists the sessions that the index knows, fresh or not; none without an index.
 
     Good enough to choose a name from: whoever uses the name asks the log. Rows have
@@ -103,13 +101,13 @@ def sessions_at_hand(path: AnyPath, environ: Mapping[str, str]) -> list[Row]:
     return _ask_stale(path, environ, lambda index: index.session_briefs())
 
 
-def tasks_at_hand(path: AnyPath, environ: Mapping[str, str]) -> list[Row]:
+def tasks_at_hand(path: StrPath, environ: Mapping[str, str]) -> list[Row]:
     """Lists the tasks that the index knows, fresh or not; none without an index."""
     return _ask_stale(path, environ, lambda index: index.task_rows())
 
 
 def _ask_stale(
-    path: AnyPath, environ: Mapping[str, str], question: Callable[[LogIndex], list[Row]]
+    path: StrPath, environ: Mapping[str, str], question: Callable[[LogIndex], list[Row]]
 ) -> list[Row]:
     found = find_directories(path, environ)
     if found is None:
@@ -124,7 +122,7 @@ def _ask_stale(
         index.close()
 
 
-def _open_fresh(path: AnyPath, environ: Mapping[str, str]) -> tuple[str, LogIndex] | None:
+def _open_fresh(path: StrPath, environ: Mapping[str, str]) -> tuple[str, LogIndex] | None:
     """Opens the index if it tells of the log's head as it is on disk at this moment.
 
     Gives the common git directory as well.

@@ -40,8 +40,8 @@ from git_session.store.salvage import (
     read_line,
 )
 from git_session.wire import names
-from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
-from git_session.wire.commit import LogCommit, Meta, format_meta
+from git_session.wire.chunk import decode_chunk
+from git_session.wire.commit import LogCommit, form_files
 from git_session.wire.event import KIND_NAMES, Event
 from git_session.wire.git_object import BLOB, COMMIT, format_commit
 
@@ -189,11 +189,7 @@ class _Planner:
             if survey.lost_chunks[name]:
                 plan.objects[name] = BLOB, chunk
                 survey.here |= {event.event_id: event for event in decode_chunk(chunk)[0]}
-        survey.damage = [
-            p
-            for p in survey.damage
-            if p.path.rpartition("/")[2].removesuffix(".bin") not in rebuilt
-        ]
+        survey.damage = [p for p in survey.damage if names.named_hash(p.path) not in rebuilt]
 
     def _read(self, oid: str) -> tuple[int, bytes] | None:
         """Reads an object here, else at the donor, and remembers what only that one has."""
@@ -292,12 +288,9 @@ def _append(store: ObjectStore, plan: RepairPlan) -> str:
 
 def _write_commit(store: ObjectStore, head: str | None, events: Sequence[Event]) -> str:
     """Writes events as they are, by the actor of the first; damaged files are no hindrance."""
-    chunk = encode_chunk(event.raw for event in events)
-    actor, digest = events[0].actor.hex(), hash_chunk(chunk)
-    files = {
-        names.META_PATH: format_meta(Meta(1, actor, digest, head)),
-        names.chunk_path(events[0].ts, digest): chunk,
-    }
+    actor = events[0].actor.hex()
+    raws = (event.raw for event in events)
+    files = form_files(raws, actor_id=actor, first_ts=events[0].ts, head=head)
     tree = write_tree(store.files.put, files)
     message = names.commit_message(len(events), actor)
     raw = format_commit(tree, (head,) if head else (), int(time.time()), message)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, get_args
 
 from git_session.errors import ConfigError, GitSessionError, SecretError, WireError
 from git_session.fold.finds import WORDS, Kind, explain_finds
@@ -29,7 +29,7 @@ from git_session.wire.names import SECRETS_ALLOW_KEY, SECRETS_KEY
 
 Mode = Literal["warn", "refuse", "off"]
 
-_MODES: Final = ("warn", "refuse", "off")
+_MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 LONGEST_S: Final = 30.0
 """What a scan may take; 10,000 events take less than one of these seconds."""
 
@@ -201,7 +201,7 @@ def read_policy(git: GitSettings) -> Policy:
                 f"{SECRETS_ALLOW_KEY} {pattern!a} is no regular expression: {error}",
                 f"git config --get-all --show-origin {SECRETS_ALLOW_KEY} tells where it stands",
             ) from error
-    return Policy(cast(Mode, mode), allowed)
+    return Policy(mode, allowed)
 
 
 def refuse_secrets(
@@ -243,7 +243,8 @@ def tell_finds(scan: Row | None, common_dir: Path | None) -> list[str]:
     homes = {row["what"] for row in rows if row["kind"] == "home"}
     if common_dir is not None and homes:
         said = read_said(common_dir)
-        write_said(common_dir, homes - said)
+        if not homes <= said:
+            write_said(common_dir, homes)
         rows = [row for row in rows if row["what"] not in said]
     return explain_finds(rows, scan["failure"])
 

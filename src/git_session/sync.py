@@ -21,6 +21,7 @@ from git_session.merging import Comparison, compare_heads, count_unsent, leads_t
 from git_session.scanning import Scan
 from git_session.spool import has_spooled, record_spooled
 from git_session.store.objects import ObjectStore
+from git_session.store.refs import unlock_hint
 from git_session.store.remote import Git, tracking_name
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
@@ -264,11 +265,7 @@ class Sync:
 
 def _explain_standstill(lock: Path | None) -> ContendedError:
     what = f"stayed locked by {lock}" if lock else "was moved again and again by other programs"
-    hint = (
-        f"if no git program is running, remove that file: rm {quote_word(str(lock))}"
-        if lock
-        else "try again"
-    )
+    hint = unlock_hint(lock) if lock else "try again"
     return ContendedError(f"{names.WAL_REF} {what} until the time was up", hint)
 
 

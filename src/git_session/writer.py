@@ -24,12 +24,11 @@ from git_session.fold.plan import Draft, next_timestamp
 from git_session.fold.replay import Replay
 from git_session.reader import LogReader
 from git_session.store.actors import Actor, ensure_actor, read_signing_seed
+from git_session.store.refs import unlock_hint
 from git_session.wire import names
-from git_session.wire.chunk import encode_chunk, hash_chunk
-from git_session.wire.commit import LogCommit, Meta, format_meta
+from git_session.wire.commit import LogCommit, form_files
 from git_session.wire.event import Event, build_event
 from git_session.wire.lock import GLOBAL_RESOURCE, conflicts, issue_resource, parse_lock
-from git_session.wire.plain_text import quote_word
 
 PATIENCE_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.002
@@ -186,19 +185,17 @@ class LogWriter:
         return self._store.read_text(names.SECRETS_KEY, default="").lower() == "refuse"
 
     def _write(self, head: str | None, events: Sequence[Event]) -> LogCommit:
-        chunk = encode_chunk(event.raw for event in events)
-        chunk_hash = hash_chunk(chunk)
         actor_id = self.actor.actor_id
-        meta = format_meta(Meta(1, actor_id, chunk_hash, head))
-        path = names.chunk_path(events[0].ts, chunk_hash)
+        raws = (event.raw for event in events)
+        files = form_files(raws, actor_id=actor_id, first_ts=events[0].ts, head=head)
         parents, now = (head,) if head else (), int(time.time())
         oid = self._store.write_commit(
-            files={names.META_PATH: meta, path: chunk},
+            files=files,
             parents=parents,
             message=names.commit_message(len(events), actor_id),
             time=now,
         )
-        return LogCommit(oid, parents, now, meta, [(path, chunk)])
+        return LogCommit(oid, parents, now, files.pop(names.META_PATH), list(files.items()))
 
     def _check_locks(self, issue_id: bytes, now: int) -> list[str]:
         policy = self._reader.config.lock_policy
@@ -227,7 +224,7 @@ class LogWriter:
         if held is not None:
             return ContendedError(
                 f"{names.WAL_REF} stayed locked for {PATIENCE_S:.0f} s by {held}",
-                f"if no git program is running, remove that file: rm {quote_word(str(held))}",
+                unlock_hint(held),
             )
         return ContendedError(
             f"other programs kept moving {names.WAL_REF} for {PATIENCE_S:.0f} s",

@@ -54,9 +54,8 @@ def print_bare_json(document: Any) -> None:
 
 def print_line(line: str) -> None:
     """Prints one line of a result, stripped of control characters."""
-    from git_session.wire.plain_text import (
-        strip_controls,  # 2 ms, for those who print what was stored
-    )
+    # 2 ms, for those who print what was stored.
+    from git_session.wire.plain_text import strip_controls
 
     write_out(strip_controls(line) + "\n")
 

@@ -15,8 +15,8 @@ from typing import Final
 from git_session.errors import WireError
 from git_session.wire import names
 from git_session.wire.block import split_comment
-from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
-from git_session.wire.commit import LogCommit, Meta, format_meta, parse_meta
+from git_session.wire.chunk import hash_chunk, split_chunk
+from git_session.wire.commit import LogCommit, form_files, parse_meta
 from git_session.wire.event import COMMENT_ADDED, decode_event, decode_sound_event
 
 _NO_ACTOR: Final = "0" * 32
@@ -82,13 +82,9 @@ def plan_merge(one: Head, other: Head) -> MergePlan:
     """Plans the merge of two heads; the order in which they are given does not matter."""
     first, second = _order(one, other)
     carried = sorted(second.events - first.events, key=_merge_order)
-    chunk = encode_chunk(carried)
-    chunk_hash = hash_chunk(chunk)
     first_ts = _merge_order(carried[0])[0] if carried else None
-    meta = Meta(1, first.actor_id, chunk_hash, first.oid)
     files = {
-        names.META_PATH: format_meta(meta),
-        names.chunk_path(first_ts, chunk_hash): chunk,
+        **form_files(carried, actor_id=first.actor_id, first_ts=first_ts, head=first.oid),
         **dict(second.newer[name] for name in second.newer.keys() - first.newer.keys()),
     }
     return MergePlan(

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from git_session.errors import WireError
 from git_session.wire import event as kinds
-from git_session.wire.block import parse_block, split_comment
+from git_session.wire.block import BLOCK_KEYS, ESCAPE_KEY, parse_block, split_comment
 from git_session.wire.event import COMMENT_ADDED, Event, decode_event, decode_sound_event
+from git_session.wire.evidence import EVIDENCE_KEYS, PARENT_KEY
+from git_session.wire.words import ATTRIBUTE_PREFIX
 
 _FIELDS: Final[dict[int, tuple[str, ...]]] = {
     kinds.ISSUE_CREATED: ("title", "body", "label"),
@@ -30,15 +32,11 @@ _FIELDS: Final[dict[int, tuple[str, ...]]] = {
     kinds.PROJECT_CONTEXT_UPDATED: ("key", "value"),
 }
 _NO_TEXT: Final = re.compile(r"(?:null|[+-]?[0-9]*)")
-_NULLABLE: Final = ("exit_reason", "last_output_ref")
-_KEYS: Final = frozenset(
-    {
-        *("state", "session_id", "role", "session_type", "engine", "worktree", "pid"),
-        *("started_ts", "last_heartbeat_ts", "exit_code", *_NULLABLE, "escape"),
-        *("host", "boot_id", "pid_ns", "pid_start", "parent_session"),
-    }
-)
-_ATTRIBUTE: Final = re.compile(r"attr_[a-z0-9_]{1,32}")
+_KEYS: Final = frozenset({*BLOCK_KEYS, ESCAPE_KEY, *EVIDENCE_KEYS, PARENT_KEY})
+_FREE: Final = ("engine", "worktree", "exit_reason", "last_output_ref")
+"""The keys of a block whose values are any text."""
+
+_ATTRIBUTE: Final = re.compile(rf"{ATTRIBUTE_PREFIX}[a-z0-9_]{{1,32}}")
 _WHOLE: Final = "event"
 
 # What stands before one is no part of a longer path, as in the address of a web page.
@@ -147,7 +145,7 @@ def _read_comment(text: str) -> tuple[str | None, list[tuple[str, str]]]:
     lines = list(_read_lines(inside))
     values = {field: line.partition("=")[2].strip().strip('"') for field, line in lines}
     pairs = [("comment", before), *lines, ("comment", after)]
-    if values.get("escape") == "toml":
+    if values.get(ESCAPE_KEY) == "toml":
         pairs += _read_escaped(text)
     return values.get("session_id"), pairs
 
@@ -169,7 +167,7 @@ def _read_escaped(comment: str) -> Iterator[tuple[str, str]]:
         state = parse_block(comment)
     except WireError:
         return
-    named = {field: getattr(state, field) for field in ("engine", "worktree", *_NULLABLE)}
+    named = {field: getattr(state, field) for field in _FREE}
     for field, text in {**named, **state.extras}.items():
         if isinstance(text, str):
             yield field, f"{field} = {text}"

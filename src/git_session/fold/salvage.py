@@ -13,6 +13,7 @@ from typing import Final
 
 from git_session.errors import WireError
 from git_session.fold.faults import Problem
+from git_session.wire import names
 from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import BAD_EVENT_ID, Event
@@ -37,7 +38,7 @@ class Survey:
     `here` are the events whose ids are right, `bad` the ids that other content goes by, `parents`
     what events name as the ones before them; `damage` says where something is not as it was
     written; `lost_chunks` maps the hashes of chunks that cannot be read, as their names say them,
-    to the commits to the commits they are of; `beside` are events of second parents.
+    to whether they are not there at all; `beside` are events of second parents.
     """
 
     here: dict[bytes, Event] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Survey:
     def take(self, commit: LogCommit) -> None:
         """Takes in one commit."""
         for path, data in commit.chunks:
-            name = path.rpartition("/")[2].removesuffix(".bin")
+            name = names.named_hash(path)
             if data is None:
                 self.note_fault(commit.oid, path, f"{path} is missing or damaged")
                 self.lost_chunks[name] = True

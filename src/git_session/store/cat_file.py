@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import subprocess
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from git_session.store.git import git_environment
-from git_session.store.regular_file import has_strange_objects
-from git_session.wire.git_object import BLOB, COMMIT, LARGEST, TREE
+from git_session.store.regular_file import refuse_to_wait
+from git_session.wire.git_object import KINDS, LARGEST
 
 _PIECE: Final = 1 << 16
-_KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 _LOCAL: Final = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
 
@@ -51,11 +49,10 @@ class CatFile:
         content = content[:-1]
         whole = b"%b %b\0" % (words[1], words[2]) + content
         is_it = hashlib.sha1(whole, usedforsecurity=False).hexdigest() == oid
-        return (_KINDS[words[1]], content) if is_it and words[1] in _KINDS else None
+        return (KINDS[words[1]], content) if is_it and words[1] in KINDS else None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        if has_strange_objects(self._git_dir):
-            raise OSError(errno.EINVAL, "git would wait for an object that is no file")
+        refuse_to_wait(self._git_dir)
         self._process = subprocess.Popen(
             ["git", f"--git-dir={self._git_dir}", "--no-replace-objects", "cat-file", "--batch"],
             bufsize=0,

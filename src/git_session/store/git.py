@@ -6,7 +6,6 @@ store, so a git that is missing, old or stopped costs time and nothing else.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from git_session.store.place import LOCAL_VARIABLES
-from git_session.store.regular_file import has_strange_objects
+from git_session.store.regular_file import refuse_to_wait
 from git_session.wire.commit import LogCommit
-from git_session.wire.git_object import BLOB, COMMIT, TREE
+from git_session.wire.git_object import KINDS
 
 _BULK: Final = {"GIT_FLUSH": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 """Lets git write in large pieces, and in a partial clone not fetch what is missing there (older
@@ -42,7 +41,6 @@ _HEAD_ROOM: Final = 4096
 """Bytes; more than a regular commit takes up to the bytes of its chunk."""
 
 _RECORD: Final = re.compile(rb"([0-9a-f]{40}) (commit|tree|blob|tag) (\d+)\n")
-_KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 _BLOB: Final = re.compile(rb".{40} blob (\d+)\n", re.DOTALL)
 # A commit as grite writes it, up to the bytes of its chunk. The sizes of the trees leave no room
 # for a second entry, so what matches holds this one chunk and meta.json, and nothing else.
@@ -117,7 +115,7 @@ def read_object(git_dir: Path, oid: str) -> tuple[int, bytes] | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     record = _RECORD.match(done.stdout)
-    kind = _KINDS.get(record[2]) if record is not None else None
+    kind = KINDS.get(record[2]) if record is not None else None
     if record is None or kind is None:
         return None
     return kind, done.stdout[record.end() : record.end() + int(record[3])]
@@ -156,7 +154,7 @@ def begin_stream(git_dir: Path, start: str) -> None:
 
 def _start_reading(git_dir: Path, start: str) -> tuple[_Process, _Process]:
     """Starts one git that names the objects, and one that reads them. Raises OSError."""
-    _refuse_to_wait(git_dir)
+    refuse_to_wait(git_dir)
     listing = ["rev-list", "--first-parent", "--in-commit-order", "--objects"]
     walker = _start_git(git_dir, [*listing, "--no-object-names", start, "--"], subprocess.DEVNULL)
     try:
@@ -190,7 +188,6 @@ def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
     listing = ["rev-list", "--objects", "--no-object-names", head, "--"]
     form = "--batch-check=%(objectname) %(objecttype) %(objectsize:disk)"
     try:
-        _refuse_to_wait(git_dir)
         walker = _start_git(git_dir, listing, subprocess.DEVNULL)
     except OSError:
         return
@@ -209,11 +206,6 @@ def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
                     yield ListedObject(blocks * 512, is_loose=True, is_commit=kind == "commit")
                 except OSError:
                     yield ListedObject(int(size[0]), is_loose=False, is_commit=kind == "commit")
-
-
-def _refuse_to_wait(git_dir: Path) -> None:
-    if has_strange_objects(git_dir):
-        raise OSError(errno.EINVAL, "git would wait for an object that is no file")
 
 
 def _start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[bytes]:

@@ -22,12 +22,11 @@ from typing import Final, Protocol
 
 from git_session.store.config_file import create_directory, replace_file
 from git_session.store.regular_file import open_regular, read_regular
-from git_session.wire.git_object import BLOB, COMMIT, LARGEST, TREE
+from git_session.wire.git_object import KINDS, LARGEST
 
 _ID: Final = re.compile(r"[0-9a-f]{40}")
 _HEAD: Final = re.compile(rb"(commit|tree|blob) (0|[1-9]\d{0,9})\0")
-_KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
-_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+_NAMES: Final = {kind: name for name, kind in KINDS.items()}
 _HASH_SIZE: Final = 20
 _SMALL: Final = 1 << 16
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -132,7 +131,7 @@ def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
         or hashlib.sha1(content, usedforsecurity=False).hexdigest() != oid
     ):
         return None
-    return _KINDS[head[1]], content[head.end() :]
+    return KINDS[head[1]], content[head.end() :]
 
 
 def _decompress(data: bytes) -> bytes:

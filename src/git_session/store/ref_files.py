@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from git_session.store.place import UnclearError
-from git_session.store.regular_file import read_regular
+from git_session.store.regular_file import StrPath, read_regular
 
 _LOOSE: Final = rb"([0-9a-f]{40})\s*"
 _PACKED: Final = rb"([0-9a-f]{40}) (refs/[^\s]+)"
@@ -25,7 +25,7 @@ _TRIES: Final = 5
 _NOT_PLAIN: Final = ""
 
 
-def read_ref_file(common_dir: str | os.PathLike[str], name: str) -> str | None:
+def read_ref_file(common_dir: StrPath, name: str) -> str | None:
     """Reads the commit id that a ref holds on disk at this moment; None without the ref.
 
     Raises UnclearError for a symbolic ref, a damaged one, and refs that are not in files.
@@ -47,7 +47,7 @@ def read_ref_file(common_dir: str | os.PathLike[str], name: str) -> str | None:
     raise UnclearError("the refs are packed again and again")
 
 
-def read_packed_ref(common_dir: str | os.PathLike[str], name: str) -> str | None:
+def read_packed_ref(common_dir: StrPath, name: str) -> str | None:
     """Reads the commit id that a ref had when refs were packed; None where it is not among them.
 
     Then all lines have to be sound: one may have been it. Raises UnclearError, OSError.
@@ -58,7 +58,7 @@ def read_packed_ref(common_dir: str | os.PathLike[str], name: str) -> str | None
     return found
 
 
-def read_ref_files(common_dir: str | os.PathLike[str], prefix: str) -> dict[str, str]:
+def read_ref_files(common_dir: StrPath, prefix: str) -> dict[str, str]:
     """Reads the refs below `prefix`, which ends in a slash: names and commit ids.
 
     Left out is one whose own file holds something else, or is a link: libgit2 lists no ref at all
@@ -78,7 +78,7 @@ def read_ref_files(common_dir: str | os.PathLike[str], prefix: str) -> dict[str,
     return {name: oid for name, oid in found.items() if name not in broken}
 
 
-def may_have_refs(common_dir: str | os.PathLike[str], *prefixes: str) -> bool:
+def may_have_refs(common_dir: StrPath, *prefixes: str) -> bool:
     """Tells whether there may be refs below one of the prefixes: no is sure, and said at once."""
     if any(os.path.lexists(os.path.join(common_dir, name)) for name in (*prefixes, "reftable")):
         return True
@@ -89,14 +89,14 @@ def may_have_refs(common_dir: str | os.PathLike[str], *prefixes: str) -> bool:
     return any(f" {prefix}".encode() in packed for prefix in prefixes)
 
 
-def _require_ref_files(common_dir: str | os.PathLike[str], name: str) -> None:
+def _require_ref_files(common_dir: StrPath, name: str) -> None:
     if not name.startswith("refs/") or name.startswith(_OF_ONE_WORKTREE):
         raise UnclearError("not a ref that all worktrees share")
     if os.path.lexists(os.path.join(common_dir, "reftable")):
         raise UnclearError("the refs are not in files")
 
 
-def _read_loose(common_dir: str | os.PathLike[str], name: str) -> str | None:
+def _read_loose(common_dir: StrPath, name: str) -> str | None:
     how = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         fd = os.open(os.path.join(common_dir, name), how)
@@ -111,7 +111,7 @@ def _read_loose(common_dir: str | os.PathLike[str], name: str) -> str | None:
     return found[1].decode()
 
 
-def _read_plain(common_dir: str | os.PathLike[str], name: str) -> str | None:
+def _read_plain(common_dir: StrPath, name: str) -> str | None:
     """Reads a ref from its own file; None without the file, _NOT_PLAIN for what holds no id."""
     try:
         return _read_loose(common_dir, name)
@@ -123,7 +123,7 @@ def _read_plain(common_dir: str | os.PathLike[str], name: str) -> str | None:
         return _NOT_PLAIN
 
 
-def _read_packed(common_dir: str | os.PathLike[str], prefix: str) -> Iterator[tuple[str, str]]:
+def _read_packed(common_dir: StrPath, prefix: str) -> Iterator[tuple[str, str]]:
     """Reads the packed refs whose names begin with `prefix`."""
     data = _read_packed_file(common_dir)
     wanted = b" " + prefix.encode()
@@ -137,14 +137,14 @@ def _read_packed(common_dir: str | os.PathLike[str], prefix: str) -> Iterator[tu
         place = data.find(wanted, end)
 
 
-def _read_packed_file(common_dir: str | os.PathLike[str]) -> bytes:
+def _read_packed_file(common_dir: StrPath) -> bytes:
     try:
         return read_regular(os.path.join(common_dir, "packed-refs"))
     except FileNotFoundError:
         return b""
 
 
-def _read_stamp(common_dir: str | os.PathLike[str]) -> tuple[int, int, int] | None:
+def _read_stamp(common_dir: StrPath) -> tuple[int, int, int] | None:
     """Reads what tells the file of the packed refs from the one before it."""
     try:
         found = os.stat(os.path.join(common_dir, "packed-refs"))

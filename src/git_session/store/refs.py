@@ -19,6 +19,7 @@ from git_session.store.ref_files import read_ref_file, read_ref_files
 from git_session.store.ref_move import move_ref
 from git_session.store.regular_file import is_strange, require_regular_refs
 from git_session.store.writability import require_writable
+from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
     import pygit2
@@ -172,6 +173,11 @@ class RefStore:
 
     def _lock_path(self, name: str) -> Path:
         return self.common_dir / f"{name}.lock"
+
+
+def unlock_hint(lock: Path) -> str:
+    """Forms what to type about a lock that nobody seems to let go of."""
+    return f"if no git program is running, remove that file: rm {quote_word(str(lock))}"
 
 
 def syncs_loose_objects(setting: str) -> bool:

@@ -62,20 +62,24 @@ def require_regular(git_dir: StrPath, common_dir: StrPath) -> None:
 
 def require_regular_refs(common_dir: StrPath) -> None:
     """Raises EnvironmentFaultError for a ref that git, which reads all of them, would wait for."""
-    for path in _list_others(os.path.join(common_dir, "refs")):
-        if is_strange(path):
-            raise _refusal(path)
+    for path in _list_strange(common_dir, "refs"):
+        raise _refusal(path)
 
 
 def require_regular_objects(common_dir: StrPath) -> None:
     """Raises EnvironmentFaultError for an object that git, asked for all, would wait for."""
-    for path in filter(is_strange, _list_others(os.path.join(common_dir, "objects"))):
+    for path in _list_strange(common_dir, "objects"):
         raise _refusal(path)
 
 
-def has_strange_objects(common_dir: StrPath) -> bool:
-    """Tells whether something that is no file lies among the objects, where git would wait."""
-    return any(map(is_strange, _list_others(os.path.join(common_dir, "objects"))))
+def refuse_to_wait(common_dir: StrPath) -> None:
+    """Raises OSError for the same object, for those to whom git is but the quicker way."""
+    if any(_list_strange(common_dir, "objects")):
+        raise OSError(errno.EINVAL, "git would wait for an object that is no file")
+
+
+def _list_strange(common_dir: StrPath, folder: str) -> Iterator[str]:
+    return filter(is_strange, _list_others(os.path.join(common_dir, folder)))
 
 
 def _list_others(folder: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from git_session.store.remote import Git
 from git_session.store.walk import Walk
 from git_session.wire import git_object, names
 from git_session.wire.commit import LogCommit
+from git_session.wire.plain_text import quote_word
 
 Kind = Literal["reflog", "remote", "tracking", "ref", "snapshot", "lost"]
 
@@ -165,7 +165,7 @@ def format_ref_command(store: ObjectStore, head: str | None, new: str) -> str:
         is_symbolic = False
     if is_symbolic:
         return f"git update-ref --no-deref {names.WAL_REF} {new}"
-    return f"rm {shlex.quote(os.fspath(path))} && {set_ref}"
+    return f"rm {quote_word(os.fspath(path))} && {set_ref}"
 
 
 def read_head(store: ObjectStore) -> tuple[str | None, DamagedLogError | None]:

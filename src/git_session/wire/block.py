@@ -37,7 +37,7 @@ _CHOICES: Final = {
     "role": frozenset(ROLES),
     "session_type": frozenset(SESSION_TYPES),
 }
-_KEYS: Final = (
+BLOCK_KEYS: Final = (
     "state",
     "session_id",
     "role",
@@ -55,7 +55,7 @@ _REQUIRED: Final = ("state", "session_id", "role", "session_type", "engine", "st
 _NULLABLE_TEXT: Final = ("exit_reason", "last_output_ref")
 _OPTIONAL: Final = ("pid", "last_heartbeat_ts", "exit_code", "exit_reason", "last_output_ref")
 _NOTHING: Final[Mapping[str, Extra]] = {}
-_KNOWN: Final = frozenset(_KEYS)
+_KNOWN: Final = frozenset(BLOCK_KEYS)
 _NO_EXTRAS: Final = _KNOWN | {ESCAPE_KEY}
 
 # What Rust's trim() takes off, which is not quite what str.strip() does.
@@ -205,7 +205,7 @@ def format_block(state: SessionState) -> str:
 
     Raises WireError when a key of `extras` is no key.
     """
-    fields: list[tuple[str, Extra | None]] = [(key, getattr(state, key)) for key in _KEYS]
+    fields: list[tuple[str, Extra | None]] = [(key, getattr(state, key)) for key in BLOCK_KEYS]
     for key, value in state.extras.items():
         if not _is_extra_key(key):
             raise WireError(f"'{key}' cannot be a key of a session block")
@@ -225,7 +225,7 @@ def format_block(state: SessionState) -> str:
 
 def _build(texts: Mapping[str, tuple[str, bool]]) -> SessionState:
     found: dict[str, str | int | None] = {}
-    for key in _KEYS:
+    for key in BLOCK_KEYS:
         text, quoted = texts.get(key, ("null", False))
         if key in _INT_RANGES:
             found[key] = _parse_int(key, text)

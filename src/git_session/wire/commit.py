@@ -6,9 +6,12 @@ Source: the grite store format, section "A WAL commit".
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from git_session.errors import WireError
+from git_session.wire import names
+from git_session.wire.chunk import encode_chunk, hash_chunk
 
 
 @dataclass(slots=True)
@@ -48,6 +51,21 @@ def format_meta(meta: Meta) -> bytes:
     # Not by `indent`, for which json has no C code: ten times as long.
     lines = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in fields.items())
     return f"{{\n{lines}\n}}".encode()
+
+
+def form_files(
+    raw_events: Iterable[bytes], *, actor_id: str, first_ts: int | None, head: str | None
+) -> dict[str, bytes]:
+    """Forms the files of a commit after `head`: `meta.json` first, and the chunk of its events.
+
+    `first_ts` is the first event's time in ms since the epoch, None without an event.
+    """
+    chunk = encode_chunk(raw_events)
+    chunk_hash = hash_chunk(chunk)
+    return {
+        names.META_PATH: format_meta(Meta(1, actor_id, chunk_hash, head)),
+        names.chunk_path(first_ts, chunk_hash): chunk,
+    }
 
 
 def parse_meta(data: bytes) -> Meta:

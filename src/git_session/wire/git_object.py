@@ -19,6 +19,9 @@ COMMIT: Final = 1
 TREE: Final = 2
 """The kinds of objects, by their numbers in packs."""
 
+KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
+"""The same by git's words."""
+
 LARGEST: Final = 1 << 30
 """Bytes of an object; what claims to be more is not read."""
 

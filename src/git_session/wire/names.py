@@ -119,6 +119,11 @@ def chunk_path(first_ts: int | None, chunk_hash: str) -> str:
     return f"{EVENTS_DIR}/{day.year:04}/{day.month:02}/{day.day:02}/{chunk_hash}.bin"
 
 
+def named_hash(path: str) -> str:
+    """Gives the hash that the name of a chunk's file says."""
+    return path.rpartition("/")[2].removesuffix(".bin")
+
+
 def commit_message(count: int, actor: str) -> str:
     """Forms grite's message of a log commit: `WAL: <n> events from <8 hex>`."""
     return f"WAL: {count} events from {actor[:8]}"
