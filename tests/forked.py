@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import pkgutil
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,9 +34,10 @@ from pygit2.enums import ConfigLevel
 ROOT: Final = Path(__file__).resolve().parent.parent
 _LEFT_OUT: Final = frozenset({"git_session.__main__", "git_session.mcp"})
 _OTHERS: Final = ("pydantic", "rich.table", "tempfile", "traceback", "tomllib")
+"""What commands import of others when they come to need it."""
+
 _DECIDED_AT_START: Final = ("PYTHON", "LC_", "LANG", "LD_")
 _LARGEST: Final = 1 << 20
-_STARTING_S: Final = 60.0
 
 
 class Done(NamedTuple):
@@ -72,13 +74,12 @@ def run_forked(
         readers = [_Reader(pipes[1][0]), _Reader(pipes[2][0])]
         _Writer(pipes[0][1], stdin)
         connection.settimeout(timeout)
-        try:
+        code = None
+        with suppress(TimeoutError):
             code = int(answers.readline())
-            for reader in readers:
-                reader.join(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            pass
-        if any(reader.is_alive() for reader in readers):
+        for reader in readers:
+            reader.join(max(0.0, deadline - time.monotonic()))
+        if code is None or any(reader.is_alive() for reader in readers):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             raise subprocess.TimeoutExpired(list(args), timeout)
@@ -136,9 +137,7 @@ def serve(path: str) -> None:
     """
     if os.fork():
         os._exit(0)
-    _import_all()
-    gc.collect()
-    gc.freeze()  # what a child's collector does not look at, no child has to copy
+    import_commands()
     parent = os.dup(0)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait for commands
     with socket.socket(socket.AF_UNIX) as listener:
@@ -147,7 +146,7 @@ def serve(path: str) -> None:
         os.write(1, b"ready\n")
         for stream in range(3):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent, path), daemon=True).start()
         while True:
             connection, _ = listener.accept()
             if os.fork() == 0:
@@ -156,8 +155,9 @@ def serve(path: str) -> None:
             connection.close()
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, path: str) -> None:
     os.read(parent, 1)
+    shutil.rmtree(Path(path).parent, ignore_errors=True)
     os._exit(0)
 
 
@@ -217,7 +217,8 @@ def _reopen(stream: Any) -> Any:
     )
 
 
-def _import_all() -> None:
+def import_commands() -> None:
+    """Imports what commands import, for a process that is to fork for each."""
     import git_session
 
     for module in pkgutil.walk_packages(git_session.__path__, "git_session."):
@@ -225,6 +226,9 @@ def _import_all() -> None:
             import_module(module.name)
     for name in _OTHERS:
         import_module(name)
+    # What a child's collector does not look at, no child has to copy.
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":

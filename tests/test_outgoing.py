@@ -16,6 +16,7 @@ from git_session.wire.event import build_event
 from tests import stores
 
 ISSUE, ACTOR = b"\x11" * 16, b"\x22" * 16
+OF_ROOT = "/root"
 
 
 def make(kind: int, payload: list[Any], ts: int = 1) -> bytes:
@@ -95,7 +96,7 @@ def test_a_line_of_a_block_that_no_reader_takes_leaves_all_the_same() -> None:
         ('worktree = "/home/alice/wt"', [("/home/alice", 1)]),
         ("C:\\Users\\carol\nfile:///home/dan", [("C:\\Users\\carol", 1), ("/home/dan", 2)]),
         ("in /Users/Bob Smith/x", [("/Users/Bob", 1)]),
-        ("a\n/root/x", [("/root", 2)]),
+        (f"a\n{OF_ROOT}/x", [(OF_ROOT, 2)]),
         ("/home/alice/a\n/home/alice/b", [("/home/alice", 1)]),
         ("see https://example.org/home/page and ~/x and src/home/x /home/ /root", []),
         ("/Users/Shared/x C:\\Users\\Public\\x", []),
@@ -112,8 +113,8 @@ def test_home_directories_are_found_whosoever_they_are(
 def test_a_home_that_tells_nothing_of_anybody_is_none() -> None:
     assert find_homes("/ and /tmp/x", "/") == []
     assert find_homes("/tmp/x", "/tmp") == []
-    assert find_homes("/rootfs/x", "/root/") == []
-    assert find_homes("in /root", "/root/") == [("/root", 1)]
+    assert find_homes(f"{OF_ROOT}fs/x", f"{OF_ROOT}/") == []
+    assert find_homes(f"in {OF_ROOT}", f"{OF_ROOT}/") == [(OF_ROOT, 1)]
 
 
 def test_a_text_that_names_ever_so_many_homes_names_a_few() -> None:

@@ -10,10 +10,8 @@ every run.
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import os
-import pkgutil
 import random
 import secrets
 import signal
@@ -27,10 +25,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from tests.forked import import_commands
+
 PATIENCE_S: Final = 60.0
 """What a command may take, and what it started; then it counts as hanging."""
 
-_LEFT_OUT: Final = frozenset({"git_session.__main__", "git_session.mcp"})
 _ADOPT_ORPHANS: Final = 36
 _LET_BE_TRACED: Final = 0x59616D61
 _BY_ANYBODY: Final = -1
@@ -38,10 +37,7 @@ _BY_ANYBODY: Final = -1
 
 def main() -> None:
     """Answers requests until stdin ends."""
-    _import_all()
-    # What a child's collector does not look at, no child has to copy.
-    gc.collect()
-    gc.freeze()
+    import_commands()
     # What a killed command leaves running becomes a child of this process, which can wait for it.
     _prctl(_ADOPT_ORPHANS, 1)
     _say("ready")
@@ -52,16 +48,6 @@ def main() -> None:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def _import_all() -> None:
-    import git_session
-
-    for module in pkgutil.walk_packages(git_session.__path__, "git_session."):
-        if module.name not in _LEFT_OUT:
-            import_module(module.name)
-    for name in ("pydantic", "rich.table", "tempfile", "traceback", "tomllib"):
-        import_module(name)
 
 
 def _prctl(option: int, argument: int) -> None:
