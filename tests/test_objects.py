@@ -621,3 +621,26 @@ def test_what_is_written_reads_back(repo: Path) -> None:
     assert commit.chunks == [("events/2026/11/22/a.bin", b"\0\xff" * 9)]
     assert commit.meta is not None
     assert parse_meta(commit.meta).prev_wal is None
+
+
+def test_settings_are_read_as_git_reads_them_also_those_of_one_command(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in (("session.fsync", "false"), ("gc.auto", "7"), ("session.task", "t-1")):
+        git(repo, "config", key, value)
+
+    def read() -> tuple[bool, int, str, str]:
+        store = ObjectStore.open(repo)
+        return (
+            store.read_flag("session.fsync", default=True),
+            store.read_number("gc.auto", default=1),
+            store.read_text("session.task", default=""),
+            store.read_text("session.nothing", default="else"),
+        )
+
+    assert read() == (False, 7, "t-1", "else")
+    once = ["'session.fsync'='yes'", "'gc.auto'='2k'", "'session.task'='t 2'"]
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", " ".join(once))
+    assert read() == (True, 2048, "t 2", "else")
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'session.fsync'='maybe' 'gc.auto'='many'")
+    assert read() == (True, 1, "t-1", "else")

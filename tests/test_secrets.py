@@ -337,6 +337,21 @@ def test_under_refuse_what_could_not_be_scanned_stays_here_and_under_warn_it_is_
     assert read_head(hub.path) == clone.head
 
 
+def test_a_setting_for_one_command_alone_counts_for_what_that_records(
+    clone: Clone, cli: Cli
+) -> None:
+    """As `git -c session.secrets=refuse session ...` says it to its command."""
+    task = clone.log.task_rows()[0]["task_id"]
+    configure(clone, "warn")
+    head = clone.head
+    once = {"GIT_CONFIG_PARAMETERS": "'session.secrets'='refuse'"}
+    ran = cli(clone.path, "task", "comment", task, "-m", f"key {TOKEN}", env=once)
+    assert (ran.code, ran.stdout) == (4, "")
+    assert "it is not recorded" in ran.stderr
+    assert Clone(clone.path).head == head
+    assert cli(clone.path, "task", "comment", task, "-m", "fine", env=once).code == 0
+
+
 def test_under_refuse_a_credential_is_not_recorded_and_a_session_that_has_one_can_end(
     clone: Clone, cli: Cli
 ) -> None:

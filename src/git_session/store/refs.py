@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store.place import Place, UnclearError
@@ -65,15 +65,21 @@ class RefStore:
         return self.read_flag("session.fsync", default=wanted)
 
     def read_flag(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no of git's configuration, from all of its files."""
+        """Reads a yes or no of git's configuration, from all of its files and `git -c`."""
+        if _is_set_by_environment():
+            return self._ask_setting(key, default, "bool", lambda text: text == "true")
         return self._read_setting(key, default, lambda config: config.get_bool(key))
 
     def read_number(self, key: str, *, default: int) -> int:
-        """Reads a whole number of git's configuration, from all of its files."""
+        """Reads a whole number of git's configuration, from all of its files and `git -c`."""
+        if _is_set_by_environment():
+            return self._ask_setting(key, default, "int", int)
         return self._read_setting(key, default, lambda config: config.get_int(key))
 
     def read_text(self, key: str, *, default: str) -> str:
-        """Reads a value of git's configuration, from all of its files."""
+        """Reads a value of git's configuration, from all of its files and `git -c`."""
+        if _is_set_by_environment():
+            return self._ask_setting(key, default, None, str)
         return self._read_setting(key, default, lambda config: config[key] or default)
 
     def _read_setting(self, key: str, default: T, read: Callable[[pygit2.Config], T]) -> T:
@@ -82,6 +88,17 @@ class RefStore:
             return read(config) if key in config else default
         except failures(ValueError):
             return default
+
+    def _ask_setting(
+        self, key: str, default: T, kind: Literal["bool", "int"] | None, parse: Callable[[str], T]
+    ) -> T:
+        """Asks git, which reads what `git -c` sets; libgit2 does not."""
+        from git_session.store.git_settings import GitSettings
+
+        with suppress(GitSessionError):
+            for value in GitSettings(self.git_dir, self.worktree).config_all(key, kind)[-1:]:
+                return parse(value)
+        return default
 
     def read_ref(self, name: str) -> str | None:
         """Reads the commit id that a ref holds on disk at this moment; None without the ref.
@@ -173,6 +190,11 @@ class RefStore:
 
     def _lock_path(self, name: str) -> Path:
         return self.common_dir / f"{name}.lock"
+
+
+def _is_set_by_environment() -> bool:
+    """Tells whether there are settings that no file has. Source: git-config(1)."""
+    return "GIT_CONFIG_PARAMETERS" in os.environ or "GIT_CONFIG_COUNT" in os.environ
 
 
 def unlock_hint(lock: Path) -> str:
