@@ -30,7 +30,7 @@ SHARE: Final = 12
 
 SECONDS_OF_A_DAY: Final = 86_400
 SAMPLE: Final = (
-    ('link("', "tmp_object", None),
+    ('rename("', "tmp_obj_", None),
     ('link("', "wal.lock", None),
     ('rename("', "wal.lock", None),
     ('unlink("', "locks", None),

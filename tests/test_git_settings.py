@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError
 from git_session.store.git_settings import GitSettings
-from tests.conftest import git
+from git_session.store.objects import ObjectStore
+from git_session.store.settings import SettingsReader, parse_entries, parse_flag, parse_number
+from tests.conftest import Cli, git
 
 
 def _open(path: Path) -> GitSettings:
@@ -64,3 +68,87 @@ def test_a_missing_git_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentFaultError, match="cannot run git"):
         here.remotes()
+
+
+VALUES = (
+    *("true", "Yes", "ON", "false", "no", "oFf", "", "0", "1", "-1", "+2", "2k", "0M", "3G"),
+    *(
+        "maybe",
+        "k",
+        "1kb",
+        " 7",
+        "7 ",
+        "--1",
+        "0x10",
+        "0X",
+        "010",
+        "09",
+        "-0x1k",
+        "1.5",
+        "t",
+        "-2M",
+    ),
+)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_a_yes_or_a_number_where_git_says_so(value: str, repo: Path) -> None:
+    def ask(kind: str) -> str | None:
+        words = ("-c", f"session.it={value}", "config", f"--type={kind}", "--get", "session.it")
+        done = subprocess.run(["git", *words], cwd=repo, capture_output=True, check=False)
+        return done.stdout.decode().strip() if done.returncode == 0 else None
+
+    flag, number = parse_flag(value), parse_number(value)
+    assert (None if flag is None else str(flag).lower()) == ask("bool")
+    assert (None if number is None else str(number)) == ask("int")
+
+
+def test_of_a_key_the_last_value_counts_and_one_without_a_value_is_on(repo: Path) -> None:
+    with (repo / ".git" / "config").open("a") as config:
+        config.write('[Session]\n\tTask = one\n\ttask = two\n\tautoSync\n[a "B.c"]\n\tD = 1\n')
+    found = parse_entries(_open(repo).list_all())
+    assert (found["session.task"], found["session.autosync"], found["a.b.c.d"]) == (
+        "two",
+        None,
+        "1",
+    )
+    settings = ObjectStore.open(repo).settings
+    assert settings.read_flag("session.autoSync", default=False)
+    assert settings.read_text("session.autoSync", default="else") == "else"
+
+
+def test_settings_are_read_once_for_all_and_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, texts = [100.0], iter(("one", "two", "three"))
+    monkeypatch.setattr("git_session.store.settings.time.monotonic", lambda: now[0])
+    settings = SettingsReader(lambda: {"session.task": next(texts)})
+    assert settings.read_text("session.task", default="") == "one"
+    assert settings.read_number("gc.auto", default=3) == 3
+    assert settings.read_text("session.task", default="") == "one"
+    now[0] += 6
+    assert settings.read_text("session.task", default="") == "two"
+
+
+def test_without_git_settings_are_read_all_the_same(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    git(repo, "config", "session.task", "t-1")
+    git(repo, "config", "session.autoSync", "yes")
+    with (repo / ".git" / "config").open("a") as config:
+        config.write("[Session]\n\tfsync\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = ObjectStore.open(repo).settings
+    assert settings.read_text("session.task", default="") == "t-1"
+    assert settings.read_flag("session.autoSync", default=False)
+    assert settings.read_flag("session.fsync", default=False)
+
+
+def test_a_transition_under_a_broken_configuration_is_an_error_with_the_place(
+    repo: Path, cli: Cli
+) -> None:
+    task = cli(repo, "task", "add", "Port the lexer").stdout.strip()
+    (Path(os.environ["HOME"]) / ".gitconfig").write_text("[remote\n")
+    ran = cli(repo, "start", task)
+    assert ran.code == 5, ran
+    assert "bad config line 1" in ran.stderr

@@ -274,6 +274,22 @@ def test_with_a_fresh_index_no_slow_library_is_loaded(
         )
 
 
+def test_a_whole_life_is_recorded_without_a_slow_library(repo: Path, cli: Cli) -> None:
+    """To load libgit2 takes as long as all else that a transition does."""
+    task = cli(repo, "task", "add", "Port the lexer").stdout.strip()
+    session = cli(repo, "start", task).stdout.strip()
+    for words in (("start", task), ("ready", session), ("exit", session)):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "git_session", *words],
+            cwd=repo,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"}), words
+
+
 def test_after_a_long_first_read_the_index_is_written_by_itself(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "r"
     make_log(path, 1500, 6)

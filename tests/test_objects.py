@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pygit2
 import pytest
 
 from git_session.errors import (
@@ -27,7 +28,7 @@ from git_session.errors import (
 )
 from git_session.store.objects import ObjectStore
 from git_session.store.queue import try_lock, wait_in_queue
-from git_session.wire import names
+from git_session.wire import git_object, names
 from git_session.wire.commit import parse_meta
 from tests.conftest import git, run
 
@@ -237,7 +238,10 @@ def test_refs_are_listed_by_prefix_without_what_is_no_commit_id(repo: Path) -> N
     }
 
 
-def test_refs_that_cannot_be_listed_are_an_error_with_a_message(repo: Path) -> None:
+def test_refs_that_cannot_be_listed_are_an_error_with_a_message(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(repo / ".git"))  # libgit2 opens what a variable names
     store = ObjectStore.open(repo)
     git(repo, "update-ref", WAL, write(store, "one"))
     assert list(store.list_refs("refs/grite/")) == [WAL]
@@ -623,6 +627,24 @@ def test_what_is_written_reads_back(repo: Path) -> None:
     assert parse_meta(commit.meta).prev_wal is None
 
 
+@pytest.mark.parametrize("size", [0, 1, 4080, 4090, 100_000])
+def test_an_object_of_any_size_is_one_that_git_and_libgit2_read(repo: Path, size: int) -> None:
+    files, content = ObjectStore.open(repo).files, bytes(range(256)) * (size // 256 + 1)
+    oid = files.write(git_object.BLOB, content[:size])
+    assert git(repo, "cat-file", "-s", oid) == str(size)
+    blob = pygit2.Repository(str(repo))[oid]
+    assert isinstance(blob, pygit2.Blob)
+    assert blob.data == content[:size]
+    assert files.read(oid) == (git_object.BLOB, content[:size])
+    path = repo / ".git" / "objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    assert files.write(git_object.BLOB, content[:size]) == oid
+    git(repo, "fsck", "--strict", "--full")
+    assert path.stat().st_mode & 0o777 == 0o444
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 def test_settings_are_read_as_git_reads_them_also_those_of_one_command(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -632,10 +654,10 @@ def test_settings_are_read_as_git_reads_them_also_those_of_one_command(
     def read() -> tuple[bool, int, str, str]:
         store = ObjectStore.open(repo)
         return (
-            store.read_flag("session.fsync", default=True),
-            store.read_number("gc.auto", default=1),
-            store.read_text("session.task", default=""),
-            store.read_text("session.nothing", default="else"),
+            store.settings.read_flag("session.fsync", default=True),
+            store.settings.read_number("gc.auto", default=1),
+            store.settings.read_text("session.task", default=""),
+            store.settings.read_text("session.nothing", default="else"),
         )
 
     assert read() == (False, 7, "t-1", "else")

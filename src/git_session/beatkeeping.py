@@ -102,7 +102,7 @@ class BeatKeeper:
 
     def read_interval(self) -> int:
         """Reads after how many ms a beat is put into the log by itself. Raises ConfigError."""
-        text = self._store.read_text(INTERVAL_KEY, default=DEFAULT_INTERVAL)
+        text = self._store.settings.read_text(INTERVAL_KEY, default=DEFAULT_INTERVAL)
         try:
             return parse_duration(text)
         except UsageError as error:

@@ -41,8 +41,8 @@ def start_maintenance(log: SessionLog) -> bool:
 
 def is_due(log: SessionLog) -> bool:
     """Tells whether there are more loose objects than the user's settings allow."""
-    limit = log.store.read_number("gc.auto", default=GC_AUTO)
-    if limit <= 0 or not log.store.read_flag("maintenance.auto", default=True):
+    limit = log.store.settings.read_number("gc.auto", default=GC_AUTO)
+    if limit <= 0 or not log.store.settings.read_flag("maintenance.auto", default=True):
         return False
     return _has_too_many(log.common_dir, limit)
 

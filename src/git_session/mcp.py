@@ -194,7 +194,7 @@ class Reporter:
     def _recorded(self, log: SessionLog, row: dict[str, Any]) -> Recorded:
         """Does what follows a transition, and gives it with all that is to be said of it."""
         start_maintenance(log)
-        if log.store.read_flag("session.autoSync", default=False):
+        if log.store.settings.read_flag("session.autoSync", default=False):
             failure = start_background(log)
             row["warnings"] += [failure] if failure else []
         return Recorded.model_validate(row)

@@ -284,7 +284,7 @@ class _Run:
         """Starts what others start after a transition."""
         start_maintenance(self._log)
         is_synced = self._orders.is_synced
-        if is_synced or self._log.store.read_flag("session.autoSync", default=False):
+        if is_synced or self._log.store.settings.read_flag("session.autoSync", default=False):
             from git_session.autosync import start_background
 
             failure = start_background(self._log)

@@ -182,7 +182,7 @@ class LogWriter:
 
     @cached_property
     def _refuses_secrets(self) -> bool:
-        return self._store.read_text(names.SECRETS_KEY, default="").lower() == "refuse"
+        return self._store.settings.read_text(names.SECRETS_KEY, default="").lower() == "refuse"
 
     def _write(self, head: str | None, events: Sequence[Event]) -> LogCommit:
         actor_id = self.actor.actor_id

@@ -32,7 +32,7 @@ def choose_task(log: SessionLog, git_dir: Path, environ: Mapping[str, str]) -> s
     A task that is named and not there is passed over: an agent cannot be told of it.
     """
     branch = read_branch(git_dir)
-    told = [environ.get(TASK_VARIABLE, ""), log.store.read_text(TASK_KEY, default="")]
+    told = [environ.get(TASK_VARIABLE, ""), log.store.settings.read_text(TASK_KEY, default="")]
     for ref in (*told, *_TASK_ID.findall(branch)):
         found = _find(log, ref) if ref else None
         if found is not None:

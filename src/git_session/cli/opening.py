@@ -139,7 +139,7 @@ def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
     waiting = record_spooled(log).warnings
     start_maintenance(log)
     failure = None
-    if log.store.read_flag("session.autoSync", default=False):
+    if log.store.settings.read_flag("session.autoSync", default=False):
         from git_session.autosync import start_background
 
         failure = start_background(log)

@@ -30,10 +30,10 @@ SCHEMA: Final = 1
 
 _LARGEST: Final = 64 * 1024
 _PATIENCE_S: Final = 1.0
-_ISSUE_LENGTH: Final = 32
 _ENDING: Final = ".json"
 _COMMIT_ENDING: Final = ".commit"
 _SPOOL_ENDING: Final = ".spool.json"
+_NO_ENDING: Final = ".spool"
 _COMMIT_LINE: Final = rb"([0-9a-f]{40}) ([0-9]{1,11})\n?"
 _COMMIT_ID: Final = r"[0-9a-f]{40}"
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -105,13 +105,14 @@ class Beats:
 
     def read(self, issue_id: str, session_id: str) -> Beat | None:
         """Reads one session's beat; None when there is none, or none that can be understood."""
-        if _parse_name(f"{issue_id}.{session_id}{_ENDING}", _ENDING) is None:
+        if not _is_nameable(issue_id, session_id):
             return None
-        data = _read_bytes(self._join(issue_id, session_id, _ENDING))
+        stem = f"{self._folder}/{issue_id}.{session_id}"
+        data = _read_bytes(stem + _ENDING)
         beat = None if data is None else _parse_beat(data, issue_id, session_id)
         if beat is None:
             return None
-        line = _read_bytes(self._join(issue_id, session_id, _COMMIT_ENDING))
+        line = _read_bytes(stem + _COMMIT_ENDING)
         return beat if line is None else _add_commit(beat, line)
 
     def read_all(self) -> list[Beat]:
@@ -156,7 +157,7 @@ class Beats:
                     os.unlink(os.path.join(self._folder, name))
 
     def _join(self, issue_id: str, session_id: str, ending: str) -> str:
-        if _parse_name(f"{issue_id}.{session_id}{_ENDING}", _ENDING) is None:
+        if not _is_nameable(issue_id, session_id):
             raise UsageError(f"no beat file can be named after {session_id!r} of issue {issue_id}")
         return os.path.join(self._folder, f"{issue_id}.{session_id}{ending}")
 
@@ -174,11 +175,18 @@ def _is_spool(name: str) -> bool:
 def _parse_name(name: str, ending: str) -> tuple[str, str] | None:
     """Reads issue id and session id out of a file's name; None for what is no such name."""
     issue_id, dot, session_id = name.removesuffix(ending).partition(".")
-    if not name.endswith(ending) or not dot or len(issue_id) != _ISSUE_LENGTH:
-        return None
-    # A session called `x.spool` would get the name of the exit that x could not record.
-    is_good = names.is_actor_id(issue_id) and names.is_safe_id(session_id)
-    return (issue_id, session_id) if is_good and not session_id.endswith(".spool") else None
+    is_good = name.endswith(ending) and dot and _is_nameable(issue_id, session_id)
+    return (issue_id, session_id) if is_good else None
+
+
+def _is_nameable(issue_id: str, session_id: str) -> bool:
+    """Tells whether a file can be named after a session of an issue."""
+    return (
+        names.is_actor_id(issue_id)
+        and names.is_safe_id(session_id)
+        # A session called `x.spool` would get the name of the exit that x could not record.
+        and not session_id.endswith(_NO_ENDING)
+    )
 
 
 def _make_path(path: str) -> Path:

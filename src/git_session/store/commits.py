@@ -7,7 +7,7 @@ chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Union
 
 from git_session.errors import WireError
 from git_session.wire import git_object, names
@@ -27,6 +27,9 @@ OnFault = Callable[[str, str, str], None]
 
 WriteObject = Callable[[int, bytes], str]
 """Writes an object of a kind and gives its id."""
+
+_Folder = dict[str, Union[bytes, "_Folder"]]
+"""What is in a folder, by name: the bytes of files, and folders."""
 
 _BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 
@@ -134,19 +137,31 @@ def write_tree(write: WriteObject, files: Mapping[str, bytes]) -> str:
 
     Raises WireError for a path that no tree can hold.
     """
-    folders: dict[str, dict[str, bytes]] = {}
-    entries = []
+    top: _Folder = {}
     for path, data in files.items():
-        name, slash, rest = path.partition("/")
-        if name in _BAD_NAMES:
+        *folders, name = path.split("/")
+        if not _BAD_NAMES.isdisjoint((name, *folders)):
             raise WireError(f"no tree can hold a file at {path!r}")
-        if slash:
-            folders.setdefault(name, {})[rest] = data
-        else:
-            blob = write(git_object.BLOB, data)
-            entries.append(TreeEntry(name, blob, is_folder=False))
-    if not folders.keys().isdisjoint(entry.name for entry in entries):
-        raise WireError("a tree cannot hold a file and a folder of the same name")
-    for name, inside in folders.items():
-        entries.append(TreeEntry(name, write_tree(write, inside), is_folder=True))
+        inside = top
+        for folder in folders:
+            found = inside.setdefault(folder, {})
+            if isinstance(found, bytes):
+                raise _no_room()
+            inside = found
+        if name in inside:
+            raise _no_room()
+        inside[name] = data
+    return _write_folder(write, top)
+
+
+def _write_folder(write: WriteObject, inside: _Folder) -> str:
+    entries = []
+    for name, what in inside.items():
+        is_folder = isinstance(what, dict)
+        oid = _write_folder(write, what) if isinstance(what, dict) else write(git_object.BLOB, what)
+        entries.append(TreeEntry(name, oid, is_folder))
     return write(git_object.TREE, git_object.format_tree(entries))
+
+
+def _no_room() -> WireError:
+    return WireError("a tree cannot hold a file and a folder of the same name")

@@ -49,6 +49,10 @@ class GitSettings:
         self._git_dir = git_dir
         self._start = worktree or git_dir
 
+    def list_all(self) -> list[str]:
+        """Reads all settings, each as its key, a newline and its value. Raises ConfigError."""
+        return self._read("--list")
+
     def config_all(self, key: str, kind: Literal["bool", "int", "path"] | None = None) -> list[str]:
         """Reads all values of a key from all of git's files, parsed by git as `kind`.
 

@@ -2,7 +2,8 @@
 
 libgit2 1.9 reads those in packs. Those in files of their own it does not, as it waits for ever
 where one damaged bit makes the compressed data go on past its end. And a pack whose index is
-damaged it would look for where there is no memory, and end the process: then git reads.
+damaged it would look for where there is no memory, and end the process: then git reads. Nor does it
+write: to load it takes as long as all else that a transition does.
 Source: gitformat-loose, gitformat-pack, gitrepository-layout ("objects/info/alternates").
 """
 
@@ -20,16 +21,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
-from git_session.store.config_file import create_directory, replace_file
+from git_session.store.config_file import cannot_write
+from git_session.store.ref_move import sync_folder
 from git_session.store.regular_file import open_regular, read_regular
-from git_session.wire.git_object import KINDS, LARGEST
+from git_session.wire.git_object import KINDS, LARGEST, format_object
 
 _ID: Final = re.compile(r"[0-9a-f]{40}")
 _HEAD: Final = re.compile(rb"(commit|tree|blob) (0|[1-9]\d{0,9})\0")
-_NAMES: Final = {kind: name for name, kind in KINDS.items()}
 _HASH_SIZE: Final = 20
 _SMALL: Final = 1 << 16
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_TEMPORARY: Final = "tmp_obj_"
+"""What git clears away, where somebody who was killed has left it. Source: git-prune."""
+
+_BLOCK: Final = 4096
+"""A file takes that much of a disk however small it is, so what is smaller is not made smaller."""
+
+_AS_IT_IS: Final = (0, zlib.DEFLATED, 9, 1)
+_QUICKLY: Final = (1, zlib.DEFLATED, 15, 8)
+"""Level, method, window and memory; git packs with its own what stays. Source: zlib.h."""
+
 _DEEPEST: Final = 5
 """How far git follows alternates of alternates."""
 
@@ -38,12 +50,6 @@ class _Packs(Protocol):
     """Reads what is in packs; what is missing or damaged is None, or raises what libgit2 does."""
 
     def read(self, oid: str) -> tuple[int, bytes] | None: ...
-
-
-class _Loose(Protocol):
-    """Writes an object and gives its id, or raises what libgit2 does."""
-
-    def write(self, kind: int, content: bytes) -> object: ...
 
 
 class ObjectFiles:
@@ -67,12 +73,6 @@ class ObjectFiles:
 
         return open_packs(self._folders)
 
-    @cached_property
-    def _loose(self) -> _Loose:
-        from git_session.store.repository import open_loose
-
-        return open_loose(self._folders[0])
-
     def read(self, oid: str) -> tuple[int, bytes] | None:
         """Reads an object: its kind and its bytes; None when it is missing or damaged."""
         return self.read_loose(oid) or self._read_packed(oid)
@@ -88,26 +88,28 @@ class ObjectFiles:
                 return found
         return None
 
-    def write(self, kind: int, content: bytes) -> str:
-        """Writes an object into a file of its own, and gives its id. Raises what libgit2 does.
+    def write(self, kind: int, content: bytes, *, is_durable: bool = False) -> str:
+        """Writes an object into a file of its own, and gives its id. Raises OSError.
 
-        Not through the repository, which would look for it in all packs: a quarter of the time.
+        `is_durable`: it outlasts a power failure, though not the name of a new folder. One that is
+        there already is written once more: to look for it in all packs would take longer.
         """
-        return str(self._loose.write(kind, content))
+        whole = format_object(kind, content)
+        oid = _hash(whole)
+        folder = f"{self._folders[0]}/{oid[:2]}"
+        _write_file(folder, oid[2:], _compress(whole), is_durable=is_durable)
+        return oid
 
     def put(self, kind: int, content: bytes) -> str:
-        """Writes an object in the place of a damaged one too, and gives its id.
+        """Writes an object unless it can be read, also in the place of a damaged one.
 
-        git and libgit2 write nothing where a file of that name is, whatever is in it. Raises
-        ReadOnlyError.
+        Gives its id. Raises ReadOnlyError.
         """
-        whole = b"%b %d\0" % (_NAMES[kind], len(content)) + content
-        oid = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
-        if self.read(oid) is None:
-            path = Path(self._folders[0], oid[:2], oid[2:])
-            create_directory(path.parent)
-            replace_file(path, zlib.compress(whole, 1), 0o444)
-        return oid
+        oid = _hash(format_object(kind, content))
+        try:
+            return oid if self.read(oid) else self.write(kind, content, is_durable=True)
+        except OSError as error:
+            raise cannot_write(Path(self._folders[0]), error) from error
 
     def _read_packed(self, oid: str) -> tuple[int, bytes] | None:
         from git_session.store.repository import ERRORS
@@ -125,13 +127,18 @@ def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
     except zlib.error:
         return None
     head = _HEAD.match(content)
-    if (
-        head is None
-        or int(head[2]) != len(content) - head.end()
-        or hashlib.sha1(content, usedforsecurity=False).hexdigest() != oid
-    ):
+    if head is None or int(head[2]) != len(content) - head.end() or _hash(content) != oid:
         return None
     return KINDS[head[1]], content[head.end() :]
+
+
+def _compress(whole: bytes) -> bytes:
+    stream = zlib.compressobj(*(_AS_IT_IS if len(whole) < _BLOCK else _QUICKLY))
+    return stream.compress(whole) + stream.flush()
+
+
+def _hash(whole: bytes) -> str:
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
 
 
 def _decompress(data: bytes) -> bytes:
@@ -183,6 +190,33 @@ def _read_file(path: str) -> bytes | None:
         return None
     finally:
         os.close(fd)
+
+
+def _write_file(folder: str, name: str, data: bytes, *, is_durable: bool) -> None:
+    """Writes a file that is whole or not there, and the folder that it is in. Raises OSError."""
+    temporary = f"{folder}/{_TEMPORARY}{os.urandom(8).hex()}"
+    try:
+        fd = os.open(temporary, _WRITE_FLAGS, 0o444)
+    except FileNotFoundError:
+        with suppress(FileExistsError):
+            os.mkdir(folder)
+        fd = os.open(temporary, _WRITE_FLAGS, 0o444)
+    try:
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            if is_durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, f"{folder}/{name}")
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if is_durable:
+        sync_folder(folder)
 
 
 def _read_rest(fd: int) -> bytes:

@@ -26,7 +26,7 @@ from git_session.store.place import Place, find_place
 from git_session.store.queue import wait_in_queue
 from git_session.store.ref_files import may_have_refs
 from git_session.store.ref_move import clear_dead_locks, sync_folder
-from git_session.store.refs import REPAIR_HINT, RefStore, failures
+from git_session.store.refs import REPAIR_HINT, RefStore
 from git_session.store.regular_file import require_regular
 from git_session.store.walk import WINDOW, Walk
 from git_session.store.writability import require_writable
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 class ObjectStore(RefStore):
     """Reads and writes the objects and refs of one repository; not to be shared by threads."""
+
+    _is_cleared = False
 
     @classmethod
     def open(cls, path: Path) -> ObjectStore:
@@ -92,12 +94,17 @@ class ObjectStore(RefStore):
 
         Raises ReadOnlyError.
         """
-        self.clear_dead_locks()
-        return wait_in_queue(self.common_dir / names.SESSION_DIR / f"{work}.lock")
+        if not self._is_cleared:
+            self.clear_dead_locks()
+        return wait_in_queue(f"{self._folder}/{names.SESSION_DIR}/{work}.lock")
 
     def clear_dead_locks(self) -> None:
-        """Removes the locks on refs that processes of ours left when they were killed."""
-        clear_dead_locks(self.common_dir)
+        """Removes the locks on refs that processes of ours left when they were killed.
+
+        Done once before anything waits: whoever meets another one later does it again.
+        """
+        clear_dead_locks(self._folder)
+        self._is_cleared = True
 
     # -- reading
 
@@ -149,7 +156,7 @@ class ObjectStore(RefStore):
         These are the local ones, and those that remotes were seen to hold.
         """
         below = (names.LOCK_PREFIX, names.TRACKING_PREFIX)
-        if self._opened is None and not may_have_refs(self.common_dir, *below):
+        if self._opened is None and not may_have_refs(self._folder, *below):
             return
         wanted = [names.lock_ref(resource) for resource in resources]
         endings = tuple(ref.removeprefix("refs") for ref in wanted)
@@ -203,10 +210,6 @@ class ObjectStore(RefStore):
         GitSessionError.
         """
         seconds = int(clock.time()) if time is None else time
-        if self.is_durable:
-            from git_session.store.repository import make_objects_durable
-
-            make_objects_durable()
         tree = commits.write_tree(self._write_object, files)
         commit = git_object.format_commit(tree, parents, seconds, message)
         oid = self._write_object(git_object.COMMIT, commit)
@@ -221,7 +224,7 @@ class ObjectStore(RefStore):
 
     def _write_object(self, kind: int, data: bytes) -> str:
         try:
-            return self.files.write(kind, data)
-        except failures() as error:
+            return self.files.write(kind, data, is_durable=self.is_durable)
+        except OSError as error:
             require_writable(self.common_dir / "objects")
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error

@@ -17,15 +17,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from git_session.errors import EnvironmentFaultError
 from git_session.store.place import UnclearError
 from git_session.store.ref_files import read_packed_ref, read_ref_file, read_ref_files
+from git_session.store.regular_file import StrPath
 from git_session.wire import names
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LOCKS_DIR: Final = "locks"
 _BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
@@ -37,7 +35,7 @@ _LONGEST_NAME: Final = 255
 
 
 def move_ref(
-    common_dir: Path, name: str, expected: str | None, new: str, *, is_durable: bool = False
+    common_dir: StrPath, name: str, expected: str | None, new: str, *, is_durable: bool = False
 ) -> bool:
     """Moves a ref from `expected` (None: there is none yet) to the commit `new`.
 
@@ -60,7 +58,7 @@ def move_ref(
     return True
 
 
-def clear_dead_locks(common_dir: Path) -> bool:
+def clear_dead_locks(common_dir: StrPath) -> bool:
     """Removes the locks of processes that have ended; tells whether there were any."""
     cleared = False
     locks = _locks_folder(common_dir)
@@ -77,7 +75,7 @@ def clear_dead_locks(common_dir: Path) -> bool:
 
 
 @contextmanager
-def _holding(common_dir: Path, name: str, new: str, *, is_durable: bool) -> Iterator[bool]:
+def _holding(common_dir: StrPath, name: str, new: str, *, is_durable: bool) -> Iterator[bool]:
     """Holds a ref's lock, with `new` as its content; gives whether it was to be had."""
     lock = os.path.join(common_dir, f"{name}.lock")
     mark, fd = _make_mark(common_dir, name)
@@ -98,7 +96,7 @@ def _holding(common_dir: Path, name: str, new: str, *, is_durable: bool) -> Iter
         os.close(fd)
 
 
-def _make_mark(common_dir: Path, name: str) -> tuple[str, int]:
+def _make_mark(common_dir: StrPath, name: str) -> tuple[str, int]:
     """Makes a file that is ours as long as we live."""
     folder = os.path.join(_locks_folder(common_dir), _name_machine())
     quoted = name.replace("%", "%25").replace("/", "%2F")
@@ -121,7 +119,7 @@ def _make_mark(common_dir: Path, name: str) -> tuple[str, int]:
     raise UnclearError("no flock was to be had")
 
 
-def _link(common_dir: Path, mark: str, lock: str) -> bool:
+def _link(common_dir: StrPath, mark: str, lock: str) -> bool:
     for _ in range(_TRIES):
         try:
             os.link(mark, lock)
@@ -140,7 +138,7 @@ def _link(common_dir: Path, mark: str, lock: str) -> bool:
     return False
 
 
-def _clear(common_dir: Path, folder: str, mark: str) -> bool:
+def _clear(common_dir: StrPath, folder: str, mark: str) -> bool:
     """Removes what a process has left behind, unless it lives."""
     name = mark.rpartition("~")[0].replace("%2F", "/").replace("%25", "%")
     if not name.startswith("refs/") or ".." in name:
@@ -174,7 +172,7 @@ def _try_flock(fd: int) -> bool:
     return True
 
 
-def _require_room(common_dir: Path, name: str) -> None:
+def _require_room(common_dir: StrPath, name: str) -> None:
     """Raises UnclearError when there are refs below a name, or one above it."""
     # A ref above it that is not packed has been in the way of the lock already.
     above = [name[:place] for place, letter in enumerate(name) if letter == "/"]
@@ -183,7 +181,7 @@ def _require_room(common_dir: Path, name: str) -> None:
         raise UnclearError("another ref is in the way")
 
 
-def sync_folder(folder: str | Path) -> None:
+def sync_folder(folder: StrPath) -> None:
     """Waits until the disk has the names in a folder. Raises EnvironmentFaultError."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -198,7 +196,7 @@ def sync_folder(folder: str | Path) -> None:
         ) from error
 
 
-def _sync_folders(common_dir: Path, path: str) -> None:
+def _sync_folders(common_dir: StrPath, path: str) -> None:
     """Makes sure that the name of a ref's file is on the disk, and those of the folders above."""
     folder = os.path.dirname(path)
     while True:
@@ -234,7 +232,7 @@ def _read_boot_id() -> str:
         return ""
 
 
-def _locks_folder(common_dir: Path) -> str:
+def _locks_folder(common_dir: StrPath) -> str:
     return os.path.join(common_dir, names.SESSION_DIR, _LOCKS_DIR)
 
 

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from git_session.errors import DamagedLogError, GitSessionError
+from git_session.errors import ConfigError, DamagedLogError, EnvironmentFaultError, GitSessionError
 from git_session.store.place import Place, UnclearError
 from git_session.store.ref_files import read_ref_file, read_ref_files
 from git_session.store.ref_move import move_ref
 from git_session.store.regular_file import is_strange, require_regular_refs
+from git_session.store.settings import Settings, SettingsReader, parse_entries
 from git_session.store.writability import require_writable
 from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
     import pygit2
-
-T = TypeVar("T")
 
 REPAIR_HINT: Final = "git session repair looks for what it should be"
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
@@ -41,6 +39,7 @@ class RefStore:
 
     def __init__(self, place: Place, repository: pygit2.Repository | None = None) -> None:
         self.git_dir, self.common_dir, self.worktree = place
+        self._folder = os.fspath(self.common_dir)  # as text: it is joined again and again
         self._opened = repository
 
     @cached_property
@@ -61,44 +60,23 @@ class RefStore:
 
         `session.fsync` says so, and where that is not set git's own `core.fsync`.
         """
-        wanted = syncs_loose_objects(self.read_text("core.fsync", default=""))
-        return self.read_flag("session.fsync", default=wanted)
+        wanted = syncs_loose_objects(self.settings.read_text("core.fsync", default=""))
+        return self.settings.read_flag("session.fsync", default=wanted)
 
-    def read_flag(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no of git's configuration, from all of its files and `git -c`."""
-        if _is_set_by_environment():
-            return self._ask_setting(key, default, "bool", lambda text: text == "true")
-        return self._read_setting(key, default, lambda config: config.get_bool(key))
+    @cached_property
+    def settings(self) -> SettingsReader:
+        """Gives git's settings that hold here, from all files and `git -c`."""
+        return SettingsReader(self._read_settings)
 
-    def read_number(self, key: str, *, default: int) -> int:
-        """Reads a whole number of git's configuration, from all of its files and `git -c`."""
-        if _is_set_by_environment():
-            return self._ask_setting(key, default, "int", int)
-        return self._read_setting(key, default, lambda config: config.get_int(key))
-
-    def read_text(self, key: str, *, default: str) -> str:
-        """Reads a value of git's configuration, from all of its files and `git -c`."""
-        if _is_set_by_environment():
-            return self._ask_setting(key, default, None, str)
-        return self._read_setting(key, default, lambda config: config[key] or default)
-
-    def _read_setting(self, key: str, default: T, read: Callable[[pygit2.Config], T]) -> T:
-        config = self._repository.config
-        try:
-            return read(config) if key in config else default
-        except failures(ValueError):
-            return default
-
-    def _ask_setting(
-        self, key: str, default: T, kind: Literal["bool", "int"] | None, parse: Callable[[str], T]
-    ) -> T:
-        """Asks git, which reads what `git -c` sets; libgit2 does not."""
+    def _read_settings(self) -> Settings:
         from git_session.store.git_settings import GitSettings
 
-        with suppress(GitSessionError):
-            for value in GitSettings(self.git_dir, self.worktree).config_all(key, kind)[-1:]:
-                return parse(value)
-        return default
+        try:
+            return parse_entries(GitSettings(self.git_dir, self.worktree).list_all())
+        except ConfigError:
+            raise
+        except EnvironmentFaultError:  # there is no git on PATH
+            return {entry.name: entry.value for entry in self._repository.config}
 
     def read_ref(self, name: str) -> str | None:
         """Reads the commit id that a ref holds on disk at this moment; None without the ref.
@@ -107,7 +85,7 @@ class RefStore:
         """
         if not self._has_libgit2:
             with suppress(UnclearError):
-                return read_ref_file(self.common_dir, name)
+                return read_ref_file(self._folder, name)
         if is_strange(self.common_dir / name):
             raise DamagedLogError(f"{name} is not a file", REPAIR_HINT)
         try:
@@ -167,8 +145,13 @@ class RefStore:
     def _try_to_move(self, name: str, expected: str | None, new: str, message: str) -> bool:
         if not self._has_reflog(name):
             with suppress(UnclearError):
-                return move_ref(self.common_dir, name, expected, new, is_durable=self.is_durable)
-        with self._repository.transaction() as transaction:
+                return move_ref(self._folder, name, expected, new, is_durable=self.is_durable)
+        repository = self._repository
+        if self.is_durable:
+            from git_session.store.repository import make_refs_durable
+
+            make_refs_durable()
+        with repository.transaction() as transaction:
             transaction.lock_ref(name)
             if self.read_ref(name) != expected:
                 return False
@@ -177,11 +160,11 @@ class RefStore:
 
     def _has_reflog(self, name: str) -> bool:
         """Tells whether git keeps a log of what the ref was, as it does of these only if told."""
-        return self._logs_all_refs or os.path.exists(os.path.join(self.common_dir, "logs", name))
+        return self._logs_all_refs or os.path.exists(f"{self._folder}/logs/{name}")
 
     @cached_property
     def _logs_all_refs(self) -> bool:
-        return self.read_text("core.logAllRefUpdates", default="").lower() == "always"
+        return self.settings.read_text("core.logAllRefUpdates", default="").lower() == "always"
 
     def held_lock(self, name: str) -> Path | None:
         """Finds the lock file that keeps everybody from moving a ref; None when it is free."""
@@ -190,11 +173,6 @@ class RefStore:
 
     def _lock_path(self, name: str) -> Path:
         return self.common_dir / f"{name}.lock"
-
-
-def _is_set_by_environment() -> bool:
-    """Tells whether there are settings that no file has. Source: git-config(1)."""
-    return "GIT_CONFIG_PARAMETERS" in os.environ or "GIT_CONFIG_COUNT" in os.environ
 
 
 def unlock_hint(lock: Path) -> str:

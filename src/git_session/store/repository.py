@@ -37,8 +37,8 @@ def reopen_repository(git_dir: Path) -> pygit2.Repository:
     return _open(git_dir, RepositoryOpenFlag.NO_SEARCH)
 
 
-def make_objects_durable() -> None:
-    """Lets libgit2 wait, with each object and ref from now on, until the disk has it."""
+def make_refs_durable() -> None:
+    """Lets libgit2 wait, with each ref from now on, until the disk has it."""
     pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
 
 
@@ -58,14 +58,6 @@ def open_packs(folders: Iterable[str]) -> pygit2.Odb:
     for folder in folders:
         packs.add_backend(pygit2.OdbBackendPack(folder), 1)
     return packs
-
-
-def open_loose(folder: str) -> pygit2.Odb:
-    """Opens those objects of a folder that are files of their own, to write more of them."""
-    loose = pygit2.Odb()
-    by_libgit2, only_if_durable = -1, False
-    loose.add_backend(pygit2.OdbBackendLoose(folder, by_libgit2, only_if_durable), 1)
-    return loose
 
 
 def find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:

@@ -25,6 +25,7 @@ KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 LARGEST: Final = 1 << 30
 """Bytes of an object; what claims to be more is not read."""
 
+_WORDS: Final = {kind: word for word, kind in KINDS.items()}
 _HEAD: Final = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
 _COMMITTER: Final = re.compile(rb"\ncommitter [^\n]*> (\d{1,18}) [+-]\d{4}\n")
 _ENTRY: Final = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
@@ -48,6 +49,11 @@ class TreeEntry:
     name: str
     oid: str
     is_folder: bool
+
+
+def format_object(kind: int, content: bytes) -> bytes:
+    """Forms what an object's id is the SHA-1 of, and what its file holds compressed."""
+    return b"%b %d\0" % (_WORDS[kind], len(content)) + content
 
 
 def parse_commit_head(raw: bytes) -> CommitHead | None:
