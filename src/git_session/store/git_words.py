@@ -25,8 +25,9 @@ _NOISE: Final = re.compile(
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
 # The first pattern that is found chooses. What is particular stands before what is general.
+# Compiled where advice is asked for, which is when something went wrong.
 _HINTS: Final = tuple(
-    (re.compile("|".join(patterns), re.IGNORECASE), hint)
+    ("|".join(patterns), hint)
     for hint, *patterns in (
         (
             (
@@ -134,7 +135,7 @@ def choose_hint(words: str, remote: str, *, is_configured: bool) -> str | None:
     remote = quote_word(remote)
     address = f"the address (git remote get-url {remote})" if is_configured else "the address"
     for pattern, hint in _HINTS:
-        if pattern.search(words):
+        if re.search(pattern, words, re.IGNORECASE):
             return hint.format(remote=remote, address=address)
     return None
 

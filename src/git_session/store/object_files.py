@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-import re
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
@@ -26,8 +25,7 @@ from git_session.store.ref_move import sync_folder
 from git_session.store.regular_file import open_regular, read_regular
 from git_session.wire.git_object import KINDS, LARGEST, format_object
 
-_ID: Final = re.compile(r"[0-9a-f]{40}")
-_HEAD: Final = re.compile(rb"(commit|tree|blob) (0|[1-9]\d{0,9})\0")
+_ID_LENGTH: Final = 40
 _HASH_SIZE: Final = 20
 _SMALL: Final = 1 << 16
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -79,8 +77,8 @@ class ObjectFiles:
 
     def read_loose(self, oid: str) -> tuple[int, bytes] | None:
         """Reads an object that is in a file of its own; libgit2 is not loaded for it."""
-        if _ID.fullmatch(oid) is None:
-            return None
+        if len(oid) != _ID_LENGTH or not oid.isalnum():
+            return None  # no path may be made of it
         for folder in self._folders:
             data = _read_file(f"{folder}/{oid[:2]}/{oid[2:]}")
             found = None if data is None else decode_loose(data, oid)
@@ -126,10 +124,11 @@ def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
         content = zlib.decompress(data) if len(data) < _SMALL else _decompress(data)
     except zlib.error:
         return None
-    head = _HEAD.match(content)
-    if head is None or int(head[2]) != len(content) - head.end() or _hash(content) != oid:
+    head, _, body = content.partition(b"\0")
+    word, _, size = head.partition(b" ")
+    if word not in KINDS or size != b"%d" % len(body) or _hash(content) != oid:
         return None
-    return KINDS[head[1]], content[head.end() :]
+    return KINDS[word], body
 
 
 def _compress(whole: bytes) -> bytes:

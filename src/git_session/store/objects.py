@@ -125,9 +125,11 @@ class ObjectStore(RefStore):
         missing or damaged is told to `on_fault` and left out, except a chunk, which comes as None.
         Raises DamagedLogError when the head itself cannot be read.
         """
+        # Not through libgit2's commits: grafts and shallow clones hide parents there.
+        read_object = self.files.read
 
         def read(oid: str) -> LogCommit | None:
-            commit = commits.read_log_commit(self._read_object, oid, on_fault)
+            commit = commits.read_log_commit(read_object, oid, on_fault)
             if commit is None and oid == head:
                 raise self._cannot_read(oid)
             return commit
@@ -148,7 +150,7 @@ class ObjectStore(RefStore):
 
     def read_file_at(self, commit: str, path: str) -> bytes | None:
         """Reads one file of a commit; None when any part of the way to it cannot be read."""
-        return commits.read_file(self._read_object, commit, path)
+        return commits.read_file(self.files.read, commit, path)
 
     def read_locks(self, resources: Iterable[str]) -> Iterator[bytes]:
         """Reads `lock.json` of the lease locks on `resources`, those that can be read.
@@ -182,17 +184,13 @@ class ObjectStore(RefStore):
 
         False as well where a missing commit hides it.
         """
-        return is_ancestor(self._read_object, self.git_dir, ancestor, descendant)
+        return is_ancestor(self.files.read, self.git_dir, ancestor, descendant)
 
     def _read_once(self, oid: str) -> tuple[int, bytes] | None:
         """Reads one object; for that alone git starts in less time than libgit2."""
         loose = self.files.read_loose(oid)
         found = loose or (None if self._has_libgit2 else read_object(self.common_dir, oid))
-        return found or self._read_object(oid)
-
-    def _read_object(self, oid: str) -> tuple[int, bytes] | None:
-        # Not through libgit2's commits: grafts and shallow clones hide parents there.
-        return self.files.read(oid)
+        return found or self.files.read(oid)
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
         shallow = self._repository.is_shallow

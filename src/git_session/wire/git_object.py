@@ -30,7 +30,10 @@ _HEAD: Final = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
 _COMMITTER: Final = re.compile(rb"\ncommitter [^\n]*> (\d{1,18}) [+-]\d{4}\n")
 _ENTRY: Final = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
 _FOLDER_MODES: Final = frozenset({b"40000", b"040000"})
-_FILE_MODES: Final = frozenset({b"100644", b"100664", b"100755"})
+_MODES: Final = _FOLDER_MODES | {b"100644", b"100664", b"100755"}
+_ID_SIZE: Final = 20
+_ONE_ENTRY: Final = 1 + _ID_SIZE
+"""Bytes behind the name in an entry."""
 
 
 @dataclass(slots=True)
@@ -74,14 +77,18 @@ def parse_tree(raw: bytes) -> list[TreeEntry] | None:
 
     Bytes of a name that are not UTF-8 come as backslash escapes. None when the bytes are no tree.
     """
+    if raw.find(b"\0") == len(raw) - _ONE_ENTRY:  # most hold just one
+        mode, _, name = raw[:-_ONE_ENTRY].partition(b" ")
+        if name and mode in _MODES and b"/" not in name:
+            return [_make_entry(mode, name, raw[-_ID_SIZE:])]
     found = _ENTRY.findall(raw)
     if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(raw):
         return None
-    return [
-        TreeEntry(name.decode(errors="backslashreplace"), oid.hex(), mode in _FOLDER_MODES)
-        for mode, name, oid in found
-        if mode in _FOLDER_MODES or mode in _FILE_MODES
-    ]
+    return [_make_entry(*entry) for entry in found if entry[0] in _MODES]
+
+
+def _make_entry(mode: bytes, name: bytes, oid: bytes) -> TreeEntry:
+    return TreeEntry(name.decode(errors="backslashreplace"), oid.hex(), mode in _FOLDER_MODES)
 
 
 def format_tree(entries: Iterable[TreeEntry]) -> bytes:
