@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.measure import Bench, Budget, Result, Sample, Side, race
 from git_session import SessionLog
 from git_session.hooks.install import Hooks
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 
 _COMMIT: Final = ("git", "commit", "--quiet", "--allow-empty", "--message=Work")
 _PUSH: Final = ("git", "push", "--quiet", "origin", "main")

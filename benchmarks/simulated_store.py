@@ -11,8 +11,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from git_session.merging import compare_heads, write_merge
-from git_session.store.commits import write_tree
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.commits import write_tree
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import git_object, names
 from git_session.wire.block import SessionState, format_block
 from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk

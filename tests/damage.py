@@ -23,10 +23,10 @@ from git_session.fold.faults import Problem
 from git_session.fold.rows import Row
 from git_session.fsck import check_log
 from git_session.log import SessionLog
-from git_session.store import signing
-from git_session.store.object_files import decode_loose
-from git_session.store.objects import ObjectStore
-from git_session.store.repository import open_repository
+from git_session.store.actors import signing
+from git_session.store.repository.libgit2 import open_repository
+from git_session.store.repository.object_files import decode_loose
+from git_session.store.repository.objects import ObjectStore
 from tests.conftest import git
 from tests.forge import NOW, Forge, block, comment, created, make_signer
 from tests.stores import WAL

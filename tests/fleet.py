@@ -18,12 +18,12 @@ from git_session.errors import DamagedLogError, GitSessionError, WireError
 from git_session.exchange import Remote
 from git_session.fold.merge import MergePlan
 from git_session.log import SessionLog
-from git_session.store import commits
-from git_session.store.commits import OnFault, ignore_fault
-from git_session.store.objects import ObjectStore
-from git_session.store.push_report import PushOutcome, PushState
-from git_session.store.remote import Git
-from git_session.store.walk import Walk
+from git_session.store.git.push_report import PushOutcome, PushState
+from git_session.store.git.remote import Git
+from git_session.store.repository import commits
+from git_session.store.repository.commits import OnFault, ignore_fault
+from git_session.store.repository.objects import ObjectStore
+from git_session.store.repository.walk import Walk
 from git_session.sync import Sync, sync_log
 from git_session.wire import git_object, names
 from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk

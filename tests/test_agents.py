@@ -14,7 +14,7 @@ import pytest
 
 from git_session.log import SessionLog
 from git_session.reconcile import reconcile_log
-from git_session.store.agent_sessions import AgentSessions
+from git_session.store.host.agent_sessions import AgentSessions
 from tests.conftest import Cli, Ran, git, run
 
 

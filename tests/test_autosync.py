@@ -15,7 +15,7 @@ import pytest
 
 from git_session import autosync
 from git_session.autosync import forget_failure, play_background, start_background
-from git_session.store.queue import try_lock
+from git_session.store.files.queue import try_lock
 from tests import servers
 from tests.conftest import Cli, git
 from tests.fleet import Clone, read_head

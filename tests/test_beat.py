@@ -20,8 +20,8 @@ from git_session.errors import (
     UsageError,
 )
 from git_session.log import SessionLog
-from git_session.store.beats import Beat, Beats
-from git_session.store.processes import look_at, read_here, read_process
+from git_session.store.host.beats import Beat, Beats
+from git_session.store.host.processes import look_at, read_here, read_process
 from tests.conftest import git
 
 T0: Final = 1_800_000_000_000
@@ -128,7 +128,7 @@ def test_a_beat_writes_no_object_and_loads_no_slow_library(repo: Path) -> None:
         check=True,
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "git_session.store.beats" in imported
+    assert "git_session.store.host.beats" in imported
     slow = {"pygit2", "pydantic", "psutil", "rich", "cbor2", "sqlite3", "subprocess", "hashlib"}
     # 2 ms of the 40 that a beat may take, which nobody would miss by looking.
     slow |= {"pathlib", "dataclasses", "git_session.log", "git_session.wire.block"}

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from git_session.errors import ReadOnlyError, UsageError
-from git_session.store.beats import Beat, Beats
+from git_session.store.host.beats import Beat, Beats
 from git_session.wire.evidence import Evidence
 
 ISSUE: Final = "0f" * 16

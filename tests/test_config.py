@@ -11,9 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session.errors import ConfigError, ContendedError, UsageError
-from git_session.store import config_file
-from git_session.store.config import GriteConfig, config_path, read_config, write_default_actor
-from git_session.store.config_file import (
+from git_session.store.actors.config import (
+    GriteConfig,
+    config_path,
+    read_config,
+    write_default_actor,
+)
+from git_session.store.files import config_file
+from git_session.store.files.config_file import (
     MAX_BYTES,
     config_lock,
     format_text,

@@ -12,10 +12,10 @@ import pytest
 
 from git_session import fsck
 from git_session.errors import WireError
-from git_session.store.cat_file import CatFile
-from git_session.store.object_files import decode_loose
-from git_session.store.objects import ObjectStore
-from git_session.store.trust import read_trusted_keys
+from git_session.store.actors.trust import read_trusted_keys
+from git_session.store.git.cat_file import CatFile
+from git_session.store.repository.object_files import decode_loose
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire.chunk import decode_chunk
 from git_session.wire.event import Event
 from tests.conftest import git

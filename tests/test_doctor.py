@@ -12,7 +12,7 @@ import pytest
 from git_session.doctor.repository import judge_git
 from git_session.hooks.shim import encode_shim
 from git_session.log import SessionLog
-from git_session.store.agent_sessions import AgentSessions
+from git_session.store.host.agent_sessions import AgentSessions
 from tests.conftest import Cli, Ran, git
 
 pytestmark = pytest.mark.heavy

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError
-from git_session.store.git_settings import GitSettings
-from git_session.store.objects import ObjectStore
-from git_session.store.settings import SettingsReader, parse_entries, parse_flag, parse_number
+from git_session.store.git.all_settings import (
+    SettingsReader,
+    parse_entries,
+    parse_flag,
+    parse_number,
+)
+from git_session.store.git.settings import GitSettings
+from git_session.store.repository.objects import ObjectStore
 from tests.conftest import Cli, git
 
 
@@ -121,7 +126,7 @@ def test_settings_are_read_once_for_all_and_again_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, texts = [100.0], iter(("one", "two", "three"))
-    monkeypatch.setattr("git_session.store.settings.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("git_session.store.git.all_settings.time.monotonic", lambda: now[0])
     settings = SettingsReader(lambda: {"session.task": next(texts)})
     assert settings.read_text("session.task", default="") == "one"
     assert settings.read_number("gc.auto", default=3) == 3

@@ -20,8 +20,8 @@ from git_session import SessionLog
 from git_session.errors import ConflictError, ReadOnlyError
 from git_session.hooks.install import Hooks, find_program
 from git_session.hooks.shim import HOOKS, KEPT_ENDING
-from git_session.store.beats import Beats
-from git_session.store.objects import ObjectStore
+from git_session.store.host.beats import Beats
+from git_session.store.repository.objects import ObjectStore
 from tests.beat_files import SESSION, TS, write_beat
 from tests.conftest import Cli, Ran, git, run
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from git_session.log import SessionLog
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 from git_session.sync import sync_log
 from git_session.wire import names
 from tests.conftest import Cli, git, run

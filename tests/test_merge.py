@@ -20,7 +20,7 @@ from git_session.errors import DamagedLogError
 from git_session.fold.merge import Head, gather_head, plan_merge
 from git_session.fold.replay import Replay
 from git_session.merging import Comparison, compare_heads, count_transitions, write_merge
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import git_object, names
 from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
 from git_session.wire.commit import Meta, format_meta

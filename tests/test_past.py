@@ -17,7 +17,7 @@ from git_session.fold.compare import compare_sessions, compare_tasks
 from git_session.log import SessionLog
 from git_session.model import Model, SessionList, SessionShown, TaskList, TaskShown
 from git_session.queries import LogQueries
-from git_session.store.moments import Moments
+from git_session.store.git.moments import Moments
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, WAL, Event, format_block, write_log
 from tests.stores import make_log as make_long_log

@@ -15,10 +15,10 @@ import pytest
 from pygit2.enums import ObjectType
 
 from git_session.errors import DamagedLogError
-from git_session.store import objects, walk
-from git_session.store.commits import MAX_DEPTH, MAX_ENTRIES
-from git_session.store.git import stream_commits
-from git_session.store.objects import ObjectStore
+from git_session.store.git.program import stream_commits
+from git_session.store.repository import objects, walk
+from git_session.store.repository.commits import MAX_DEPTH, MAX_ENTRIES
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.commit import LogCommit, Meta, format_meta
 from tests.conftest import git

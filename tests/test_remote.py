@@ -19,7 +19,7 @@ from git_session.errors import (
     RemoteTimeoutError,
     UsageError,
 )
-from git_session.store.remote import Git, PushState, tracking_name
+from git_session.store.git.remote import Git, PushState, tracking_name
 from tests import servers
 from tests.conftest import TIMEOUT, git
 from tests.processes import Marked

@@ -12,7 +12,7 @@ from git_session.errors import NotFoundError
 from git_session.log import SessionLog
 from git_session.repair import apply_repair, plan_repair, report_row
 from git_session.snapshot import write_snapshot_row
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 from tests.conftest import Cli, git
 from tests.damage import (
     Specimen,

@@ -19,8 +19,8 @@ import pytest
 
 from git_session.cli.boundary import run_command_line
 from git_session.log import SessionLog
-from git_session.store import index_format
-from git_session.store.index_format import SCHEMA
+from git_session.store.index import format as index_format
+from git_session.store.index.format import SCHEMA
 from tests.conftest import FIXTURES, git
 from tests.every_command import Answer, collect_lines, end_readers
 from tests.stores import make_log

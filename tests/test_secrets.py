@@ -20,9 +20,9 @@ from git_session.doctor.repository import check_repository
 from git_session.errors import ConfigError, SecretError
 from git_session.model_sync import SyncReport
 from git_session.scanning import read_policy
-from git_session.store import scan
-from git_session.store.scan import scan_texts
-from git_session.store.secret_finder import Finder
+from git_session.store.outgoing import scan
+from git_session.store.outgoing.scan import scan_texts
+from git_session.store.outgoing.secret_finder import Finder
 from git_session.sync import sync_log
 from tests import servers, stores
 from tests.conftest import Cli, git, run
@@ -125,7 +125,7 @@ def test_text_that_takes_too_long_is_named_and_the_rest_is_scanned(
 ) -> None:
     """A detector like those that were found to hang on text made for it; the time is real."""
     program = (
-        "from git_session.store import secret_finder as program\n"
+        "from git_session.store.outgoing import secret_finder as program\n"
         "program._MORE = {'Slow': '(a|a)*b'}\n"
         "program._PATIENCE_S = 0.2\n"
         "program.main()\n"

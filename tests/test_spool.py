@@ -16,8 +16,8 @@ import pytest
 
 from git_session.log import SessionLog
 from git_session.spool import has_spooled, record_end, record_spooled
-from git_session.store.beats import Beats
-from git_session.store.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
+from git_session.store.host.beats import Beats
+from git_session.store.host.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
 from tests import servers
 from tests.conftest import Cli, Ran, git, run
 from tests.fleet import Clone, read_head

@@ -18,8 +18,8 @@ from git_session.beat import write_beat
 from git_session.fold.rows import session_row
 from git_session.liveness import NO_EVIDENCE, judge
 from git_session.log import SessionLog
-from git_session.store.beats import Beats
-from git_session.store.processes import look_at, read_here, read_machine, read_process
+from git_session.store.host.beats import Beats
+from git_session.store.host.processes import look_at, read_here, read_machine, read_process
 from git_session.wire.evidence import parse_evidence
 from tests.conftest import Cli, git
 
@@ -257,7 +257,7 @@ def test_a_process_is_known_by_its_pid_and_its_start() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil is the way elsewhere")
 def test_proc_and_psutil_agree_on_what_runs(child: subprocess.Popen[bytes]) -> None:
-    from git_session.store.processes import _look_by_psutil
+    from git_session.store.host.processes import _look_by_psutil
 
     assert _look_by_psutil(child.pid).is_running is look_at(child.pid).is_running is True
     child.kill()

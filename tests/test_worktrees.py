@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_session.store.worktrees import list_worktrees, read_worktree
+from git_session.store.git.worktrees import list_worktrees, read_worktree
 from tests.conftest import git
 
 

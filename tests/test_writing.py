@@ -28,8 +28,8 @@ from git_session import (
     TransitionError,
 )
 from git_session.fsck import check_log
-from git_session.store.actors import create_actor, read_actor
-from git_session.store.objects import ObjectStore
+from git_session.store.actors.actors import create_actor, read_actor
+from git_session.store.repository.objects import ObjectStore
 from tests import stores
 from tests.conftest import Cli, Grite, git, run
 from tests.racing import (
@@ -148,7 +148,7 @@ def test_with_the_real_grite_among_them_all_that_was_acknowledged_is_there(
 DYING: Final = """
 import os, signal, sys
 from git_session import SessionLog
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 path, session, name, when = sys.argv[1:]
 log = SessionLog.open(path)
 true = getattr(ObjectStore, name)
@@ -366,7 +366,7 @@ def test_a_lock_file_before_the_first_commit_is_named_too(
 MOVED: Final = """
 import subprocess, sys
 from git_session.cli.boundary import run_command_line
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 true = ObjectStore.advance_ref
 def advance(self, name, *args):
     tree = self.read_ref(name) + "^{tree}"

@@ -13,8 +13,8 @@ from git_session.errors import AmbiguousError, ConfigError, NotFoundError
 from git_session.fold.replay import Replay
 from git_session.fold.rows import Row
 from git_session.fold.signatures import VERDICTS, SignatureTally
-from git_session.store import signing
-from git_session.store.actors import (
+from git_session.store.actors import signing
+from git_session.store.actors.actors import (
     Actor,
     create_actor,
     read_actors,
@@ -22,12 +22,12 @@ from git_session.store.actors import (
     resolve_actor,
     use_actor,
 )
-from git_session.store.config import read_config
-from git_session.store.trust import Trust, TrustedKey, format_key_line, read_trusted_keys
+from git_session.store.actors.config import read_config
+from git_session.store.actors.trust import Trust, TrustedKey, format_key_line, read_trusted_keys
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
 _HINT: Final = "git session actor list names them"
 

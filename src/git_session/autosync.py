@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 from git_session.errors import GitSessionError
 from git_session.scanning import tell_finds
-from git_session.store.child import start_detached
-from git_session.store.git import git_environment
-from git_session.store.objects import ObjectStore
-from git_session.store.queue import try_lock
-from git_session.store.regular_file import read_regular
+from git_session.store.files.queue import try_lock
+from git_session.store.files.regular_file import read_regular
+from git_session.store.git.child import start_detached
+from git_session.store.git.program import git_environment
+from git_session.store.repository.objects import ObjectStore
 from git_session.sync import sync_log
 from git_session.wire import names
 

@@ -18,9 +18,9 @@ from git_session.errors import (
     TransitionError,
     UsageError,
 )
-from git_session.store.beats import Beat, Beats, note_work
-from git_session.store.place import find_directories
-from git_session.store.processes import read_here, read_process
+from git_session.store.git.place import find_directories
+from git_session.store.host.beats import Beat, Beats, note_work
+from git_session.store.host.processes import read_here, read_process
 from git_session.wire import names
 from git_session.wire.words import ACTIVITIES, SESSION_VARIABLE
 
@@ -160,7 +160,7 @@ def _find(path: str | os.PathLike[str], environ: Mapping[str, str]) -> tuple[str
         return found[1:]
     from pathlib import Path
 
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     store = ObjectStore.open(Path(path))
     worktree = None if store.worktree is None else os.fspath(store.worktree)

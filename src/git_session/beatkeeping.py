@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from git_session.errors import ConfigError, GitSessionError, UsageError
-from git_session.store.beats import Beat, Beats, note_work
-from git_session.store.objects import ObjectStore
-from git_session.store.processes import read_here, read_process
+from git_session.store.host.beats import Beat, Beats, note_work
+from git_session.store.host.processes import read_here, read_process
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.block import Extra, SessionState
 from git_session.wire.duration import parse_duration

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from git_session.queries import LogQueries
-from git_session.store.beats import Beats
-from git_session.store.worktrees import WorktreeState, list_worktrees, read_worktree
+from git_session.store.git.worktrees import WorktreeState, list_worktrees, read_worktree
+from git_session.store.host.beats import Beats
 
 Row = dict[str, Any]
 

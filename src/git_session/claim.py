@@ -18,7 +18,7 @@ from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.merging import compare_heads, leads_to, write_merge
 from git_session.scanning import Scan, tell_finds
-from git_session.store.remote import Git
+from git_session.store.git.remote import Git
 from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word

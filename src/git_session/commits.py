@@ -17,8 +17,8 @@ from git_session.fold.find import find_session
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
 from git_session.queries import LogQueries
-from git_session.store.beats import Beats
-from git_session.store.history import Commit, History
+from git_session.store.git.history import Commit, History
+from git_session.store.host.beats import Beats
 from git_session.wire.trailers import Mention, parse_mentions, possible_ids
 from git_session.wire.words import ATTRIBUTE_PREFIX, COMMIT_ATTRIBUTE
 

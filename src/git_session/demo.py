@@ -13,7 +13,7 @@ from git_session.errors import UsageError
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.queries import read_clock
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 from git_session.sync import sync_log
 
 MINUTE_MS: Final = 60_000

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from git_session.errors import GitSessionError, NotARepositoryError, NotFoundError, UsageError
 from git_session.queries import LogQueries
-from git_session.store.git_settings import read_paths_here
-from git_session.store.objects import ObjectStore
+from git_session.store.git.settings import read_paths_here
+from git_session.store.repository.objects import ObjectStore
 
 Row = dict[str, Any]
 

@@ -21,9 +21,9 @@ from git_session.errors import (
 )
 from git_session.fold.source import Row
 from git_session.merging import leads_to
-from git_session.store.objects import ObjectStore
-from git_session.store.remote import Git, PushOutcome
-from git_session.store.remote import PushState as _State
+from git_session.store.git.remote import Git, PushOutcome
+from git_session.store.git.remote import PushState as _State
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 

@@ -17,7 +17,7 @@ from git_session.fold.replay import Replay
 from git_session.fold.rows import Row
 from git_session.fold.signatures import SignatureTally
 from git_session.log import SessionLog
-from git_session.store.trust import Trust, read_trusted_keys
+from git_session.store.actors.trust import Trust, read_trusted_keys
 from git_session.wire import names
 from git_session.wire.chunk import decode_chunk, hash_chunk
 from git_session.wire.commit import LogCommit, parse_meta

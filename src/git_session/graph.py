@@ -8,7 +8,7 @@ from git_session.fold.graph import Node, order_nodes
 from git_session.fold.rows import Row, transition_row
 from git_session.fold.sessions import Life
 from git_session.queries import LogQueries
-from git_session.store.merges import LogMerges, Merge
+from git_session.store.git.merges import LogMerges, Merge
 
 Content = Row | Merge
 

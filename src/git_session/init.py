@@ -11,9 +11,9 @@ from typing import Final
 from git_session.errors import ReadOnlyError
 from git_session.fold.rows import Row
 from git_session.queries import read_clock
-from git_session.store.actors import ensure_actor, resolve_actor
-from git_session.store.objects import ObjectStore
-from git_session.store.regular_file import read_regular
+from git_session.store.actors.actors import ensure_actor, resolve_actor
+from git_session.store.files.regular_file import read_regular
+from git_session.store.repository.objects import ObjectStore
 
 _EXCLUDE_RULE: Final = "/.grite/"
 _SAME_RULES: Final = frozenset({"/.grite/", ".grite/", "/.grite", ".grite"})

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from git_session.log import SessionLog
-from git_session.store.child import start_detached
-from git_session.store.git import git_environment
+from git_session.store.git.child import start_detached
+from git_session.store.git.program import git_environment
 from git_session.wire import names
 
 GC_AUTO: Final = 6700

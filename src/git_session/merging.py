@@ -19,7 +19,7 @@ from git_session.fold.merge import (
     is_transition,
     plan_merge,
 )
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.commit import LogCommit, parse_meta
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from git_session.checkouts import Checkouts
 from git_session.fold.rows import Row
 from git_session.queries import LogQueries
-from git_session.store.worktrees import (
+from git_session.store.git.worktrees import (
     WorktreeState,
     find_merge_base,
     list_changed,

@@ -14,8 +14,8 @@ from typing import Final
 from git_session.errors import UsageError, WireError
 from git_session.fold.replay import Replay
 from git_session.reader import LogReader
-from git_session.store.moments import Moments
-from git_session.store.objects import ObjectStore
+from git_session.store.git.moments import Moments
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.commit import parse_meta
 

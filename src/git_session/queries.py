@@ -22,7 +22,7 @@ from git_session.fold.rows import (
     transition_row,
 )
 from git_session.reader import LogReader
-from git_session.store.objects import ObjectStore
+from git_session.store.repository.objects import ObjectStore
 from git_session.vitals import Vitals, complete_past
 from git_session.wire import names
 from git_session.wire.words import ROLES, STATES

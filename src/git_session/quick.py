@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from git_session.store.index import IndexLostError, LogIndex
-from git_session.store.index_format import Row, order_of
-from git_session.store.place import UnclearError, find_directories
-from git_session.store.ref_files import read_ref_file
-from git_session.store.regular_file import StrPath, read_regular
+from git_session.store.files.regular_file import StrPath, read_regular
+from git_session.store.git.place import UnclearError, find_directories
+from git_session.store.index.format import Row, order_of
+from git_session.store.index.log_index import IndexLostError, LogIndex
+from git_session.store.repository.ref_files import read_ref_file
 from git_session.wire import names
 from git_session.wire.json_text import format_json
 

@@ -13,11 +13,11 @@ from git_session.errors import NotFoundError
 from git_session.fold.faults import Problem
 from git_session.fold.replay import Replay
 from git_session.fold.rows import Row, session_row, task_row
-from git_session.store.config import GriteConfig, read_config
-from git_session.store.index import IndexLostError, LogIndex
-from git_session.store.index_update import Change, IndexedIssue
-from git_session.store.objects import ObjectStore
-from git_session.store.trust import Trust, read_trust
+from git_session.store.actors.config import GriteConfig, read_config
+from git_session.store.actors.trust import Trust, read_trust
+from git_session.store.index.log_index import IndexLostError, LogIndex
+from git_session.store.index.update import Change, IndexedIssue
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import Event

@@ -23,7 +23,7 @@ from git_session.fold.replay import Replay
 from git_session.fold.rows import Row, session_row
 from git_session.fold.sessions import Life
 from git_session.queries import require_words
-from git_session.store.beats import Beat
+from git_session.store.host.beats import Beat
 from git_session.task_recorder import TaskRecorder, new_id, require_id
 from git_session.vitals import Vitals
 from git_session.wire import names

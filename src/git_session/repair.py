@@ -26,9 +26,9 @@ from git_session.fold.salvage import (
     sort_events,
     sound_events,
 )
-from git_session.store.commits import OnFault, ignore_fault, write_tree
-from git_session.store.remote import Git
-from git_session.store.salvage import (
+from git_session.store.git.remote import Git
+from git_session.store.repository.commits import OnFault, ignore_fault, write_tree
+from git_session.store.repository.salvage import (
     Kind,
     Place,
     borrow_log,
@@ -46,7 +46,7 @@ from git_session.wire.event import KIND_NAMES, Event
 from git_session.wire.git_object import BLOB, COMMIT, format_commit
 
 if TYPE_CHECKING:
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
 _RANKS: Final[tuple[Kind, ...]] = ("reflog", "remote", "tracking", "ref", "lost", "snapshot")
 _MOST_CANDIDATES: Final = 50

@@ -18,11 +18,11 @@ from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.maintenance import start_maintenance
 from git_session.spool import record_or_spool, record_spooled
-from git_session.store.command import Command, Running, StartError, Wish
-from git_session.store.processes import read_process
-from git_session.store.signals import SignalInbox
-from git_session.store.spool import SeenExit, SpoolSlot
-from git_session.store.terminal import Terminal, can_relay
+from git_session.store.host.processes import read_process
+from git_session.store.host.spool import SeenExit, SpoolSlot
+from git_session.store.run.command import Command, Running, StartError, Wish
+from git_session.store.run.signals import SignalInbox
+from git_session.store.run.terminal import Terminal, can_relay
 from git_session.supervisor import Outcome, Supervisor
 from git_session.wire import names
 from git_session.wire.words import SESSION_VARIABLE, TASK_VARIABLE
@@ -174,7 +174,7 @@ class _Run:
         shown = self._orders.shown
         if self._place.output is None:
             return Command(wish, terminal, None if shown == 1 else shown)
-        from git_session.store.relayed import RelayedCommand
+        from git_session.store.run.relayed import RelayedCommand
 
         try:
             is_copied = shown == 1 and can_relay(terminal)

@@ -20,10 +20,10 @@ from git_session.errors import ConfigError, GitSessionError, SecretError, WireEr
 from git_session.fold.finds import WORDS, Kind, explain_finds
 from git_session.fold.outgoing import OutgoingText, find_homes, list_texts
 from git_session.fold.source import Row
-from git_session.store.git_settings import GitSettings
-from git_session.store.objects import ObjectStore
-from git_session.store.said import read_said, write_said
-from git_session.store.scan import Scanned, scan_texts
+from git_session.store.git.settings import GitSettings
+from git_session.store.outgoing.said import read_said, write_said
+from git_session.store.outgoing.scan import Scanned, scan_texts
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire.chunk import split_chunk
 from git_session.wire.names import SECRETS_ALLOW_KEY, SECRETS_KEY
 

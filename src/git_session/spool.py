@@ -16,8 +16,8 @@ from git_session.errors import GitSessionError, TransitionError
 from git_session.fold import plan
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
-from git_session.store.beats import Beats
-from git_session.store.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
+from git_session.store.host.beats import Beats
+from git_session.store.host.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
 from git_session.wire.block import Extra, SessionState
 from git_session.wire.plain_text import quote_word
 

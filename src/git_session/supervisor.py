@@ -11,10 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from git_session.store.command import Running, group_of
-from git_session.store.processes import Descendant, find_git_parent, is_descendant, list_descendants
-from git_session.store.signals import KERNEL, Arrival, SignalInbox
-from git_session.store.terminal import Terminal
+from git_session.store.host.processes import (
+    Descendant,
+    find_git_parent,
+    is_descendant,
+    list_descendants,
+)
+from git_session.store.run.command import Running, group_of
+from git_session.store.run.signals import KERNEL, Arrival, SignalInbox
+from git_session.store.run.terminal import Terminal
 
 TIMED_OUT: Final = 124
 GRACE_S: Final = 10.0

@@ -20,9 +20,9 @@ from git_session.fold.source import Row
 from git_session.merging import Comparison, compare_heads, count_unsent, leads_to, write_merge
 from git_session.scanning import Scan
 from git_session.spool import has_spooled, record_spooled
-from git_session.store.objects import ObjectStore
-from git_session.store.refs import unlock_hint
-from git_session.store.remote import Git, tracking_name
+from git_session.store.git.remote import Git, tracking_name
+from git_session.store.repository.objects import ObjectStore
+from git_session.store.repository.refs import unlock_hint
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 

@@ -11,8 +11,8 @@ from typing import Final
 from git_session.errors import GitSessionError, NotFoundError
 from git_session.fold.rows import Row
 from git_session.queries import LogQueries
-from git_session.store.output_log import find_last_lines, hash_output, read_from
-from git_session.store.watcher import Watcher
+from git_session.store.files.watcher import Watcher
+from git_session.store.run.output_log import find_last_lines, hash_output, read_from
 from git_session.wire import names
 
 LOOK_S: Final = 1.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from git_session.wire import names
 
 if TYPE_CHECKING:
-    from git_session.store.beats import Beat
+    from git_session.store.host.beats import Beat
     from git_session.wire.evidence import Evidence
 
 Row = dict[str, Any]
@@ -64,7 +64,7 @@ class Vitals:
 
     def _judge(self, row: Row, held: Beat | None, seen_ts: int, now: int) -> Row:
         from git_session.liveness import is_of_here, judge
-        from git_session.store.processes import Seen, look_at
+        from git_session.store.host.processes import Seen, look_at
 
         evidence = _choose_evidence(row, held)
         here = self._here_beside(evidence)
@@ -84,7 +84,7 @@ class Vitals:
     def _read_beat(self, issue_id: str, session_id: str) -> Beat | None:
         if (issue_id, session_id) not in self._beat_refs:
             return None
-        from git_session.store.beats import Beats
+        from git_session.store.host.beats import Beats
 
         return Beats(self._common_dir).read(issue_id, session_id)
 
@@ -93,19 +93,19 @@ class Vitals:
         folder = os.path.join(self._common_dir, names.SESSION_DIR, names.BEATS_DIR)
         if not os.path.isdir(folder):
             return set()
-        from git_session.store.beats import Beats
+        from git_session.store.host.beats import Beats
 
         return set(Beats(self._common_dir).refs())
 
     @cached_property
     def _here(self) -> Evidence:
-        from git_session.store.processes import read_here
+        from git_session.store.host.processes import read_here
 
         return self._told or read_here()
 
     @cached_property
     def _here_in_full(self) -> Evidence:
-        from git_session.store.processes import read_machine
+        from git_session.store.host.processes import read_machine
 
         return self._told or self._here._replace(machine=read_machine())
 

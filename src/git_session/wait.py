@@ -20,7 +20,7 @@ from git_session.fold.replay import FoldedIssue
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
 from git_session.queries import LogQueries, require_words
-from git_session.store.watcher import Watcher
+from git_session.store.files.watcher import Watcher
 from git_session.wire.plain_text import quote_word
 from git_session.wire.words import STATES
 
@@ -111,7 +111,7 @@ class Waiting:
                 self._sync_if_due(deadline)
 
     def _beats_folder(self) -> Path:
-        from git_session.store.beats import Beats
+        from git_session.store.host.beats import Beats
 
         return Beats(self._log.common_dir).directory
 

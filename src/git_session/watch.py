@@ -11,8 +11,8 @@ from typing import Final
 
 from git_session.fold.rows import Row
 from git_session.queries import LogQueries
-from git_session.store.beats import Beats
-from git_session.store.watcher import Watcher
+from git_session.store.files.watcher import Watcher
+from git_session.store.host.beats import Beats
 
 LOOK_S: Final = 2.0
 """The longest time between two looks."""

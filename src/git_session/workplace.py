@@ -7,8 +7,8 @@ from pathlib import Path
 from git_session.errors import GitSessionError, UsageError
 from git_session.init import exclude_own_files
 from git_session.log import SessionLog
-from git_session.store.new_worktree import add_worktree
-from git_session.store.output_log import create_output
+from git_session.store.run.new_worktree import add_worktree
+from git_session.store.run.output_log import create_output
 from git_session.wire import names
 
 

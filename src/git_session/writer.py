@@ -1,6 +1,6 @@
 """Appends to the log: one command, one commit, moved in by compare-and-swap.
 
-The loop that meets a lost race is here, one attempt is in store/objects.py.
+The loop that meets a lost race is here, one attempt is in store/repository/.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from git_session.errors import (
 from git_session.fold.plan import Draft, next_timestamp
 from git_session.fold.replay import Replay
 from git_session.reader import LogReader
-from git_session.store.actors import Actor, ensure_actor, read_signing_seed
-from git_session.store.refs import unlock_hint
+from git_session.store.actors.actors import Actor, ensure_actor, read_signing_seed
+from git_session.store.repository.refs import unlock_hint
 from git_session.wire import names
 from git_session.wire.commit import LogCommit, form_files
 from git_session.wire.event import Event, build_event
@@ -156,7 +156,7 @@ class LogWriter:
         ]
 
     def _sign(self, event_id: bytes) -> bytes:
-        from git_session.store import signing  # 25 ms, for those who sign
+        from git_session.store.actors import signing  # 25 ms, for those who sign
 
         assert self._seed is not None
         return signing.sign(self._seed, event_id)

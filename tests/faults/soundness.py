@@ -15,9 +15,9 @@ from typing import Any, Final
 from git_session.errors import ConfigError, NotFoundError
 from git_session.fsck import check_log
 from git_session.log import SessionLog
-from git_session.store.actors import read_actor
-from git_session.store.beats import Beats
-from git_session.store.spool import list_spooled, read_spooled
+from git_session.store.actors.actors import read_actor
+from git_session.store.host.beats import Beats
+from git_session.store.host.spool import list_spooled, read_spooled
 from git_session.wire import names
 from git_session.wire.chunk import decode_chunk
 from tests.conftest import git

@@ -8,11 +8,13 @@ from typing import Final
 from git_session.agents import settings
 from git_session.agents.events import format_resume, parse_event
 from git_session.errors import ConfigError, UsageError
-from git_session.store import beats, config_file, signing, spool
-from git_session.store.actors import read_actor
-from git_session.store.config import read_config
-from git_session.store.document import _parse
-from git_session.store.trust import parse_key_list
+from git_session.store.actors import signing
+from git_session.store.actors.actors import read_actor
+from git_session.store.actors.config import read_config
+from git_session.store.actors.trust import parse_key_list
+from git_session.store.files import config_file
+from git_session.store.files.document import _parse
+from git_session.store.host import beats, spool
 from git_session.wire.duration import parse_duration
 from tests.fuzz.made import make_folder
 

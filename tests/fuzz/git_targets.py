@@ -11,11 +11,12 @@ from typing import Final
 
 import pygit2
 
-from git_session.store import place, ref_files
-from git_session.store.git_words import clean_words
-from git_session.store.object_files import decode_loose
-from git_session.store.place import UnclearError
-from git_session.store.push_report import parse_push_report
+from git_session.store.git import place
+from git_session.store.git.place import UnclearError
+from git_session.store.git.push_report import parse_push_report
+from git_session.store.git.words import clean_words
+from git_session.store.repository import ref_files
+from git_session.store.repository.object_files import decode_loose
 from git_session.wire.trailers import parse_mentions, possible_ids
 from tests.fuzz.made import make_folder
 

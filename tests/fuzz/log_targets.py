@@ -9,8 +9,8 @@ import cbor2
 from git_session.errors import WireError
 from git_session.fold.replay import Replay
 from git_session.fold.rows import all_session_rows, all_task_rows
-from git_session.store.commits import read_log_commit
-from git_session.store.git import _read_commit, _Stream
+from git_session.store.git.program import _read_commit, _Stream
+from git_session.store.repository.commits import read_log_commit
 from git_session.wire import block, git_object
 from git_session.wire.cbor import end_of_item
 from git_session.wire.chunk import decode_chunk, encode_chunk, split_chunk

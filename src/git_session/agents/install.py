@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from git_session.agents.settings import EVENTS, add_entries, find_entries, remove_entries
 from git_session.errors import ConfigError, UsageError
 from git_session.fold.source import Row
-from git_session.store.config_file import create_directory, read_small_file, replace_file
+from git_session.store.files.config_file import create_directory, read_small_file, replace_file
 
 _LARGEST: Final = 1 << 22
 _TRUST: Final = "in codex: /hooks shows them, and an entry runs once it is trusted there"

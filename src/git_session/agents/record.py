@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from git_session.agents.events import AgentEvent, parse_event
 from git_session.beat import write_beat
 from git_session.errors import GitSessionError, NotFoundError, TransitionError
-from git_session.store.agent_sessions import AgentSessions, Known
-from git_session.store.place import LOCAL_VARIABLES, Place, UnclearError, find_place
-from git_session.store.ref_files import read_ref_file
+from git_session.store.git.place import LOCAL_VARIABLES, Place, UnclearError, find_place
+from git_session.store.host.agent_sessions import AgentSessions, Known
+from git_session.store.repository.ref_files import read_ref_file
 from git_session.wire import names
 from git_session.wire.words import SESSION_VARIABLE
 
@@ -42,7 +42,7 @@ def run_agent_hook(args: list[str], environ: MutableMapping[str, str]) -> None:
     `args` are the agent's name and, where its JSON does not tell it, the event's. What names
     another repository than the one that the agent works in is taken out of `environ`.
     """
-    from git_session.store.document import read_document
+    from git_session.store.files.document import read_document
 
     for name in LOCAL_VARIABLES:
         environ.pop(name, None)
@@ -280,7 +280,7 @@ def _is_ready(place: Place) -> bool:
 
 def _find_pid(agent: str, environ: Mapping[str, str]) -> int | None:
     """Finds the agent's own process: as it tells, else the nearest above us of its name."""
-    from git_session.store.processes import find_ancestor
+    from git_session.store.host.processes import find_ancestor
 
     for name in _PIDS:
         told = environ.get(name, "")

@@ -13,7 +13,7 @@ from git_session.fold import plan
 from git_session.fold.find import find_task, task_refs
 from git_session.fold.replay import Replay
 from git_session.log import SessionLog
-from git_session.store.regular_file import read_regular
+from git_session.store.files.regular_file import read_regular
 from git_session.wire import names
 from git_session.wire.event import ISSUE_CREATED
 

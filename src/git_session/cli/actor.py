@@ -109,7 +109,7 @@ def new_command(settings: Settings, label: str | None, makes_default: bool, no_k
     """
     from git_session.actor import make_actor_row
     from git_session.queries import read_clock
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     store = ObjectStore.open(find_here())
     row, pinned = make_actor_row(
@@ -134,7 +134,7 @@ def new_command(settings: Settings, label: str | None, makes_default: bool, no_k
 def use_command(settings: Settings, actor: str) -> None:
     """Makes an actor of this clone the one that writes from now on."""
     from git_session.actor import use_actor_row
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     row = use_actor_row(ObjectStore.open(find_here()), actor, os.environ)
     if settings.is_json:
@@ -155,7 +155,7 @@ def use_command(settings: Settings, actor: str) -> None:
 def key_command(settings: Settings, actor: str | None, export_private: bool) -> None:
     """Prints an actor's public key as a line that makes others trust it."""
     from git_session.actor import actor_key_row
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     store = ObjectStore.open(find_here())
     row = actor_key_row(store, actor, os.environ, with_private=export_private)

@@ -79,7 +79,7 @@ def export_command(
     if target is None:
         write_out(content)
         return
-    from git_session.store.files import write_file
+    from git_session.store.files.named_file import write_file
 
     write_file(target, content)
     if settings.is_json:

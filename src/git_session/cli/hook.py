@@ -181,7 +181,7 @@ for _command in (install_command, uninstall_command, status_command, run_command
 
 def open_hooks(*, by_files: bool = False) -> Hooks:
     """Opens the hooks of the repository that the current directory lies in."""
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     return Hooks(ObjectStore.open(find_here()), by_files=by_files)
 

@@ -101,6 +101,6 @@ def _each(
 
 
 def _find_top() -> Path | None:
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     return ObjectStore.open(find_here()).worktree

@@ -18,7 +18,7 @@ from git_session.cli.table import Column, format_table
 from git_session.cli.text import format_ago
 from git_session.fold.graph import draw_graph
 from git_session.graph import Content, read_graph
-from git_session.store.merges import Merge
+from git_session.store.git.merges import Merge
 
 if TYPE_CHECKING:
     from git_session.cli.placeholders import Format

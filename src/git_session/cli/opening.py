@@ -59,9 +59,9 @@ def open_past(words: str | None, path: Path | None = None) -> LogQueries:
 
 def _begin_reading(path: Path) -> None:
     """Lets git begin on a log that was never read, while the modules that go on are loaded."""
-    from git_session.store.place import UnclearError, find_place
-    from git_session.store.ref_files import read_ref_file
-    from git_session.store.regular_file import require_regular
+    from git_session.store.files.regular_file import require_regular
+    from git_session.store.git.place import UnclearError, find_place
+    from git_session.store.repository.ref_files import read_ref_file
     from git_session.wire import names
 
     place = find_place(path, os.environ)
@@ -71,7 +71,7 @@ def _begin_reading(path: Path) -> None:
     with suppress(UnclearError):
         head = read_ref_file(place.common_dir, names.WAL_REF)
         if head is not None:
-            from git_session.store.git import begin_stream, has_packed
+            from git_session.store.git.program import begin_stream, has_packed
 
             if has_packed(place.common_dir, head):
                 begin_stream(place.common_dir, head)
@@ -88,7 +88,7 @@ def save_logs() -> None:
             if log.reader.unsaved < _MANY:
                 log.save()
                 continue
-            from git_session.store.child import go_on_alone
+            from git_session.store.git.child import go_on_alone
 
             if go_on_alone():
                 try:

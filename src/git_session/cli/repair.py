@@ -44,7 +44,7 @@ def repair_command(settings: Settings, remote: str | None, is_applied: bool) -> 
     while something is left that nobody has, or has to be typed.
     """
     from git_session.repair import apply_repair, plan_repair, report_row
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
 
     store = ObjectStore.open(find_here())
     progress = Progress("looked through", patience=0)

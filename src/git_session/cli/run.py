@@ -125,7 +125,7 @@ def run_command(
 
 def _interrupt() -> None:
     """Ends as the command did: a shell that runs a loop would go on with it otherwise."""
-    from git_session.store.signals import die_of
+    from git_session.store.run.signals import die_of
 
     flush_output()
     save_logs()

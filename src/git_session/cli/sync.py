@@ -73,7 +73,7 @@ def sync_command(
     if is_fetch and is_push:
         raise UsageError("--fetch and --push exclude each other", "git session sync does both")
     from git_session.autosync import forget_failure, play_background
-    from git_session.store.objects import ObjectStore
+    from git_session.store.repository.objects import ObjectStore
     from git_session.sync import open_git, sync_log
 
     # Without a log: what is not read need not be loaded, and a sync often has nothing to do.

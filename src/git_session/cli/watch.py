@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from git_session.queries import LogQueries
-    from git_session.store.watcher import Watcher
+    from git_session.store.files.watcher import Watcher
     from git_session.watch import Watch
 
 INTERRUPTED: Final = 130

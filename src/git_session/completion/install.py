@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from git_session.errors import ConfigError, ConflictError, UsageError
-from git_session.store.config_file import (
+from git_session.store.files.config_file import (
     cannot_write,
     create_directory,
     read_small_file,

@@ -15,7 +15,7 @@ from git_session.doctor.scratch import Scratch, fire_commit, open_scratch
 from git_session.errors import GitSessionError
 from git_session.hooks.install import Hooks
 from git_session.log import SessionLog
-from git_session.store.agent_sessions import AgentSessions
+from git_session.store.host.agent_sessions import AgentSessions
 
 Row = dict[str, Any]
 

@@ -14,13 +14,13 @@ from git_session.log import SessionLog
 from git_session.maintenance import is_due, start_maintenance
 from git_session.scanning import read_policy
 from git_session.spool import has_spooled, record_spooled
-from git_session.store.actors import read_signing_seed, resolve_actor
-from git_session.store.beats import Beats
-from git_session.store.git_settings import GitSettings
-from git_session.store.hook_settings import HookSettings
-from git_session.store.index import LogIndex
-from git_session.store.scan import scan_texts
-from git_session.store.writability import require_writable
+from git_session.store.actors.actors import read_signing_seed, resolve_actor
+from git_session.store.files.writability import require_writable
+from git_session.store.git.settings import GitSettings
+from git_session.store.hooks.settings import HookSettings
+from git_session.store.host.beats import Beats
+from git_session.store.index.log_index import LogIndex
+from git_session.store.outgoing.scan import scan_texts
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 

@@ -14,8 +14,8 @@ from typing import Final
 
 from git_session.hooks.shim import format_shim
 from git_session.log import SessionLog
-from git_session.store.child import Ended, run_program
-from git_session.store.git import git_environment
+from git_session.store.git.child import Ended, run_program
+from git_session.store.git.program import git_environment
 from git_session.wire import names
 from git_session.wire.words import SESSION_VARIABLE, TRAILER
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from git_session.errors import ConflictError
 from git_session.hooks.shim import KEPT_ENDING, encode_shim, is_shim, is_unchanged, parse_program
-from git_session.store.hook_files import move_hook, read_hook, remove_hook, write_hook
+from git_session.store.hooks.files import move_hook, read_hook, remove_hook, write_hook
 
 State = Literal["installed", "absent", "foreign", "modified", "disabled", "gone", "pending"]
 Action = Literal["installed", "updated", "kept", "removed", "restored", "none"]

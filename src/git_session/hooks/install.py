@@ -16,9 +16,9 @@ from git_session.hooks.lines import format_advice
 from git_session.hooks.shim import HOOKS
 from git_session.hooks.spots import ConfigHook, HookLine, LefthookJob, Spot, list_spots
 from git_session.hooks.survey import survey_hooks
-from git_session.store.hook_files import read_hook, remove_hook, write_text
-from git_session.store.hook_settings import HookSettings
-from git_session.store.objects import ObjectStore
+from git_session.store.hooks.files import read_hook, remove_hook, write_text
+from git_session.store.hooks.settings import HookSettings
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 

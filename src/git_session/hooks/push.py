@@ -11,8 +11,8 @@ from typing import Final
 
 from git_session.errors import GitSessionError, NotFoundError, RemoteTimeoutError
 from git_session.scanning import tell_finds
-from git_session.store.objects import ObjectStore
-from git_session.store.remote import Git, tracking_name
+from git_session.store.git.remote import Git, tracking_name
+from git_session.store.repository.objects import ObjectStore
 from git_session.sync import open_git, sync_log
 from git_session.wire import names
 

@@ -15,8 +15,8 @@ from git_session.errors import ConflictError
 from git_session.hooks import lines
 from git_session.hooks.files import Action, HookFile, State
 from git_session.hooks.survey import Survey, is_lefthooks, is_pre_commits
-from git_session.store.hook_files import read_hook, remove_hook, write_hook, write_text
-from git_session.store.hook_settings import HookSettings
+from git_session.store.hooks.files import read_hook, remove_hook, write_hook, write_text
+from git_session.store.hooks.settings import HookSettings
 
 
 class Spot(Protocol):

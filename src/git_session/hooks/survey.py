@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from git_session.errors import ConflictError
-from git_session.store.hook_files import read_hook
-from git_session.store.hook_settings import HookSettings
-from git_session.store.objects import ObjectStore
+from git_session.store.hooks.files import read_hook
+from git_session.store.hooks.settings import HookSettings
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 
 Manager = Literal["husky", "lefthook", "pre-commit"]

@@ -1,0 +1,228 @@
+"""Objects of one repository, and by refs.py its refs.
+
+Objects are written first and a ref is moved last, by compare-and-swap. One attempt is here; the
+loop that meets a lost race is with the writer. Source: the grite store format, sections "A WAL
+commit" and "Locks".
+"""
+
+from __future__ import annotations
+
+import os
+import time as clock
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from git_session.errors import DamagedLogError, GitSessionError
+from git_session.store.files.queue import wait_in_queue
+from git_session.store.files.regular_file import require_regular
+from git_session.store.files.writability import require_writable
+from git_session.store.git.discovery import find_common_dir
+from git_session.store.git.place import Place, find_place
+from git_session.store.git.program import has_few_loose, has_packed, read_object, stream_commits
+from git_session.store.repository import commits
+from git_session.store.repository.ancestry import is_ancestor
+from git_session.store.repository.commits import OnFault, ignore_fault
+from git_session.store.repository.object_files import ObjectFiles
+from git_session.store.repository.ref_files import may_have_refs
+from git_session.store.repository.ref_move import clear_dead_locks, sync_folder
+from git_session.store.repository.refs import REPAIR_HINT, RefStore
+from git_session.store.repository.walk import WINDOW, Walk
+from git_session.wire import git_object, names
+from git_session.wire.commit import LogCommit
+
+if TYPE_CHECKING:
+    import pygit2
+
+
+class ObjectStore(RefStore):
+    """Reads and writes the objects and refs of one repository; not to be shared by threads."""
+
+    _is_cleared = False
+
+    @classmethod
+    def open(cls, path: Path) -> ObjectStore:
+        """Finds the repository as git does: upward from `path`, or where GIT_DIR says.
+
+        Raises NotARepositoryError, UnsupportedRepositoryError (SHA-256, reftable), and
+        EnvironmentFaultError for one that belongs to somebody else or cannot be opened.
+        """
+        place = find_place(path, os.environ)
+        if place is not None:
+            require_regular(place.git_dir, place.common_dir)
+            return cls(place)
+        from git_session.store.repository.libgit2 import open_repository
+
+        return cls._wrap(open_repository(path), path)
+
+    @classmethod
+    def create(cls, path: Path, *, is_bare: bool = False) -> ObjectStore:
+        """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
+        from git_session.store.repository.libgit2 import create_repository
+
+        return cls._wrap(create_repository(path, is_bare=is_bare), path)
+
+    @classmethod
+    def _wrap(cls, repository: pygit2.Repository, path: Path) -> ObjectStore:
+        from git_session.store.repository.libgit2 import find_worktree
+
+        git_dir = Path(repository.path)
+        place = Place(git_dir, find_common_dir(git_dir), find_worktree(repository, path))
+        return cls(place, repository)
+
+    @cached_property
+    def files(self) -> ObjectFiles:
+        """Gives what reads single objects, whatever became of them."""
+        # A plain repository was found where no variable named another.
+        return ObjectFiles(self.common_dir, os.environ if self._opened is not None else {})
+
+    @property
+    def is_bare(self) -> bool:
+        """Tells whether the repository has no checkout of its own."""
+        return self.worktree is None if self._opened is None else self._opened.is_bare
+
+    def add_remote(self, name: str, url: str) -> None:
+        """Adds a remote to git's configuration of this repository."""
+        self._repository.remotes.create(name, url)
+
+    # -- waiting
+
+    def queue(self, work: Literal["append", "sync"] = "append") -> AbstractContextManager[None]:
+        """Waits until no other one of ours is at that work, for a while at most.
+
+        Raises ReadOnlyError.
+        """
+        if not self._is_cleared:
+            self.clear_dead_locks()
+        return wait_in_queue(f"{self._folder}/{names.SESSION_DIR}/{work}.lock")
+
+    def clear_dead_locks(self) -> None:
+        """Removes the locks on refs that processes of ours left when they were killed.
+
+        Done once before anything waits: whoever meets another one later does it again.
+        """
+        clear_dead_locks(self._folder)
+        self._is_cleared = True
+
+    # -- reading
+
+    def read_commits(
+        self,
+        head: str,
+        known: Container[str] = frozenset(),
+        on_fault: OnFault = ignore_fault,
+        *,
+        is_whole: bool = False,
+        is_proven: bool = False,
+    ) -> Iterator[LogCommit]:
+        """Reads the log from `head` back to its beginning, or to commits in `known`.
+
+        With `is_whole` all of it is wanted, and git may be started before it is sure to pay; with
+        `is_proven` no object is believed that is not what its id says, and git reads none.
+        Each commit once, newest first along each line; second parents are not followed. What is
+        missing or damaged is told to `on_fault` and left out, except a chunk, which comes as None.
+        Raises DamagedLogError when the head itself cannot be read.
+        """
+        # Not through libgit2's commits: grafts and shallow clones hide parents there.
+        read_object = self.files.read
+
+        def read(oid: str) -> LogCommit | None:
+            commit = commits.read_log_commit(read_object, oid, on_fault)
+            if commit is None and oid == head:
+                raise self._cannot_read(oid)
+            return commit
+
+        is_packed = partial(has_packed, self.common_dir)
+        # git starts in less time than libgit2: where that is not loaded, a short log is read by it.
+        is_at_once = is_whole and not is_proven and not self._has_libgit2
+        is_at_once = is_at_once and (is_packed(head) or has_few_loose(self.common_dir))
+        walk = Walk(
+            known=known,
+            read=read,
+            stream=lambda start: stream_commits(self.common_dir, start),
+            is_streamed=lambda start: not is_proven and (is_at_once or is_packed(start)),
+            on_fault=on_fault,
+            window=0 if is_at_once else WINDOW,
+        )
+        return walk.run(head)
+
+    def read_file_at(self, commit: str, path: str) -> bytes | None:
+        """Reads one file of a commit; None when any part of the way to it cannot be read."""
+        return commits.read_file(self.files.read, commit, path)
+
+    def read_locks(self, resources: Iterable[str]) -> Iterator[bytes]:
+        """Reads `lock.json` of the lease locks on `resources`, those that can be read.
+
+        These are the local ones, and those that remotes were seen to hold.
+        """
+        below = (names.LOCK_PREFIX, names.TRACKING_PREFIX)
+        if self._opened is None and not may_have_refs(self._folder, *below):
+            return
+        wanted = [names.lock_ref(resource) for resource in resources]
+        endings = tuple(ref.removeprefix("refs") for ref in wanted)
+        seen = [ref for ref in self.list_refs(names.TRACKING_PREFIX) if ref.endswith(endings)]
+        for ref in (*wanted, *seen):
+            try:
+                commit = self.read_ref(ref)
+            except DamagedLogError:
+                continue
+            data = self.read_file_at(commit, "lock.json") if commit else None
+            if data is not None:
+                yield data
+
+    def commit_time(self, oid: str) -> int:
+        """Reads the committer's time, in s since the epoch. Raises DamagedLogError."""
+        head = commits.read_commit_head(self._read_once, oid)
+        if head is None:
+            raise self._cannot_read(oid)
+        return head.time
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Tells whether git's parents lead from one commit to the other, or they are the same.
+
+        False as well where a missing commit hides it.
+        """
+        return is_ancestor(self.files.read, self.git_dir, ancestor, descendant)
+
+    def _read_once(self, oid: str) -> tuple[int, bytes] | None:
+        """Reads one object; for that alone git starts in less time than libgit2."""
+        loose = self.files.read_loose(oid)
+        found = loose or (None if self._has_libgit2 else read_object(self.common_dir, oid))
+        return found or self.files.read(oid)
+
+    def _cannot_read(self, oid: str) -> DamagedLogError:
+        shallow = self._repository.is_shallow
+        hint = "git fetch --unshallow" if shallow else REPAIR_HINT
+        return DamagedLogError(f"the log's commit {oid} cannot be read", hint)
+
+    # -- writing
+
+    def write_commit(
+        self, *, files: Mapping[str, bytes], parents: Sequence[str], message: str, time: int | None
+    ) -> str:
+        """Writes a commit of `files` by grite at `time` (s since the epoch, None: now).
+
+        No ref moves. Raises WireError for a path that no tree can hold, ReadOnlyError, and
+        GitSessionError.
+        """
+        seconds = int(clock.time()) if time is None else time
+        tree = commits.write_tree(self._write_object, files)
+        commit = git_object.format_commit(tree, parents, seconds, message)
+        oid = self._write_object(git_object.COMMIT, commit)
+        if self.is_durable:
+            sync_folder(self.common_dir / "objects")
+        return oid
+
+    def wait_for_disk(self) -> None:
+        """Waits until the disk has what git has written here, where that is asked for."""
+        if self.is_durable:
+            os.sync()
+
+    def _write_object(self, kind: int, data: bytes) -> str:
+        try:
+            return self.files.write(kind, data, is_durable=self.is_durable)
+        except OSError as error:
+            require_writable(self.common_dir / "objects")
+            raise GitSessionError(f"cannot write an object: {error}", "try again") from error
