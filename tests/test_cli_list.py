@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from git_session import model_live
 from git_session.log import SessionLog
+from git_session.model.sessions import SessionListing
 from tests.conftest import Cli, Ran, git
 
 
@@ -22,7 +22,7 @@ def _start(path: Path, title: str, **details: Any) -> str:
 def _listed(ran: Ran) -> list[str]:
     assert ran.code == 0, ran
     data = ran.json()["data"]
-    TypeAdapter(model_live.SessionListing).validate_python(data)
+    TypeAdapter(SessionListing).validate_python(data)
     return [row["session_id"] for row in data["sessions"]]
 
 
@@ -103,7 +103,7 @@ def test_several_repositories_are_one_list(cli: Cli, tmp_path: Path) -> None:
     assert [line.split()[:2] for line in lines[1:]] == [[first, "one"], [second, "two"]]
     assert "2 active, 0 exited - in 2 repositories" in ran.stderr
     data = cli(tmp_path, "list", "--repo", "one", "--repo", "two", "--json").json()["data"]
-    TypeAdapter(model_live.SessionListing).validate_python(data)
+    TypeAdapter(SessionListing).validate_python(data)
     assert [row["repository"] for row in data["sessions"]] == [
         os.path.realpath(path) for path in (one, two)
     ]

@@ -11,7 +11,9 @@ from typing import Any, Final
 import pydantic
 import pytest
 
-from git_session import model
+from git_session.model.log import FsckReport
+from git_session.model.sessions import SessionList, SessionShown, TransitionList
+from git_session.model.tasks import TaskList, TaskShown
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_block, write_log
 
@@ -104,7 +106,7 @@ def test_list_json_holds_the_published_fields_first_and_what_is_ours_after(
     for row in data["sessions"]:
         assert list(row)[:16] == [*PUBLISHED, "state", "heartbeat_age_ms"]
         assert row["state"] == row["status"]
-    model.SessionList.model_validate(data)
+    SessionList.model_validate(data)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_show_names_the_log_file_that_is_there(cli: Cli, lifecycle: Path) -> Non
     log.write_text("last lines\n")
     data = _data(cli, lifecycle, "show", "s-20261122-4f1b")
     assert Path(data["log_file"]).samefile(log)
-    model.SessionShown.model_validate(data)
+    SessionShown.model_validate(data)
     assert str(data["log_file"]) in cli(lifecycle, "show", "s-20261122-4f1b").stdout
 
 
@@ -259,7 +261,7 @@ def test_log_of_everybody_names_the_session_on_each_line(cli: Cli, lifecycle: Pa
 def test_log_is_limited_to_a_task_and_to_a_number(cli: Cli, lifecycle: Path) -> None:
     data = _data(cli, lifecycle, "log", "--task", "t-20261122-4f12")
     assert [row["to_state"] for row in data["transitions"]] == ["running", "spawned"]
-    model.TransitionList.model_validate(data)
+    TransitionList.model_validate(data)
     assert _data(cli, lifecycle, "log", "--limit", "3")["total"] == 3
     assert cli(lifecycle, "log", "-n", "0").stdout == ""
     of_both = _data(cli, lifecycle, "log", "s-20", "--task", "t-20261122-4f12")
@@ -280,7 +282,7 @@ def test_tasks_tell_how_their_sessions_stand(cli: Cli, lifecycle: Path) -> None:
     assert ran.stderr == "3 tasks\n"
     data = _data(cli, lifecycle, "tasks", "--status", "queued")
     assert data["total"] == 3
-    model.TaskList.model_validate(data)
+    TaskList.model_validate(data)
     assert _data(cli, lifecycle, "tasks", "--status", "merged")["total"] == 0
 
 
@@ -292,7 +294,7 @@ def test_task_show_folds_each_block_to_a_line_unless_raw(cli: Cli, lifecycle: Pa
     assert "[/session]" not in folded
     raw = cli(lifecycle, "task", "show", "t-20261122-4f12", "--raw").stdout
     assert raw.count('    session_id = "s-20261122-4f1b"\n') == 2
-    model.TaskShown.model_validate(_data(cli, lifecycle, "task", "show", "t-20261122-4f12"))
+    TaskShown.model_validate(_data(cli, lifecycle, "task", "show", "t-20261122-4f12"))
 
 
 # ----------------------------------------------------------------------------- hostile, damaged
@@ -358,7 +360,7 @@ def test_fsck_names_each_finding_on_a_line_and_strict_makes_warnings_count(
     assert cli(lifecycle, "fsck", "--strict").code == 1
     strict = cli(lifecycle, "fsck", "--strict", "--json")
     assert (strict.code, strict.json()["ok"]) == (1, True)
-    model.FsckReport.model_validate(strict.json()["data"])
+    FsckReport.model_validate(strict.json()["data"])
 
 
 def test_fsck_of_a_damaged_log_exits_with_1(cli: Cli, lifecycle: Path) -> None:
@@ -404,4 +406,4 @@ def test_a_model_refuses_a_row_that_the_commands_do_not_print(cli: Cli, lifecycl
     """The validations above mean something: a field more or less is an error."""
     data = _data(cli, lifecycle, "list")
     with pytest.raises(pydantic.ValidationError):
-        model.SessionList.model_validate(data | {"more": 1})
+        SessionList.model_validate(data | {"more": 1})

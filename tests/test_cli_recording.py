@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from git_session import model
+from git_session.model.log import InitReport
+from git_session.model.sessions import Recorded
+from git_session.model.tasks import TaskRecorded
 from tests.conftest import Cli, Ran, git
 
 SESSION_ID: Final = re.compile(r"s-\d{8}-[0-9a-f]{4}\n")
@@ -102,13 +104,13 @@ def test_start_warns_of_a_live_session_and_prints_the_id_alone_on_stdout(
 
 def test_what_was_recorded_is_printed_as_json(cli: Cli, repo: Path, task: str) -> None:
     started = cli(repo, "start", task, "--json").json()["data"]
-    model.Recorded.model_validate(started)
+    Recorded.model_validate(started)
     session = started["session"]["session_id"]
     running = cli(repo, "--json", "running", session, "--force").json()["data"]
-    assert model.Recorded.model_validate(running).session.state == "running"
+    assert Recorded.model_validate(running).session.state == "running"
     assert running["commit"] == git(repo, "rev-parse", "refs/grite/wal")
     added = cli(repo, "task", "--json", "add", "Another").json()["data"]
-    model.TaskRecorded.model_validate(added)
+    TaskRecorded.model_validate(added)
 
 
 def test_the_session_in_the_environment_is_meant_where_none_is_named(
@@ -260,7 +262,7 @@ def test_init_says_what_it_did_and_does_it_once(cli: Cli, repo: Path) -> None:
     assert "info/exclude" in first.stdout
     second = cli(repo, "init")
     assert "nothing to do" in second.stdout
-    report = model.InitReport.model_validate(cli(repo, "init", "--json").json()["data"])
+    report = InitReport.model_validate(cli(repo, "init", "--json").json()["data"])
     assert not report.done
     assert report.actor_id in first.stdout
 

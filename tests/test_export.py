@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session import export, model_views
+from git_session import export
 from git_session.log import SessionLog
+from git_session.model.views import Exported, ExportedSession, ExportedTransition, ExportReport
 from git_session.wire.plain_text import strip_controls
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_block, write_log
@@ -48,8 +49,8 @@ def test_the_columns_are_these_and_stay() -> None:
     """Scripts and spreadsheets count on them: a new one goes to the end."""
     assert list(export.SESSION_COLUMNS) == SESSION_COLUMNS
     assert list(export.TRANSITION_COLUMNS) == TRANSITION_COLUMNS
-    assert list(model_views.ExportedSession.model_fields) == SESSION_COLUMNS
-    assert list(model_views.ExportedTransition.model_fields) == TRANSITION_COLUMNS
+    assert list(ExportedSession.model_fields) == SESSION_COLUMNS
+    assert list(ExportedTransition.model_fields) == TRANSITION_COLUMNS
 
 
 def test_the_documentation_lists_the_columns_in_their_order() -> None:
@@ -68,7 +69,7 @@ def test_json_jsonl_and_csv_tell_the_same(cli: Cli, lifecycle: Path, kind: str) 
         return ran.stdout
 
     data = json.loads(out("json"))["data"]
-    model_views.Exported.model_validate(data)
+    Exported.model_validate(data)
     records: list[dict[str, Any]] = data[kind]
     assert data["total"] == len(records) == {"sessions": 3, "transitions": 10}[kind]
     assert [json.loads(line) for line in out("jsonl").splitlines()] == records
@@ -177,7 +178,7 @@ def test_a_file_is_written_whole_and_its_ending_names_the_format(
         assert ran.stderr == f"3 sessions written to {target}\n"
         assert target.read_text().startswith(begin)
     report = cli(lifecycle, "export", "-o", str(tmp_path / "t.CSV"), "--json").json()["data"]
-    model_views.ExportReport.model_validate(report)
+    ExportReport.model_validate(report)
     assert report["records"] == 3
     assert report["bytes"] == (tmp_path / "t.CSV").stat().st_size
     assert sorted(p.name for p in tmp_path.glob(".*")) == []

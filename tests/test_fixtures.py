@@ -15,7 +15,7 @@ from git_session.fold.issues import Issue
 from git_session.fold.replay import Replay
 from git_session.fsck import check_log
 from git_session.log import SessionLog
-from git_session.model import FsckReport
+from git_session.model.log import FsckReport
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire.event import KIND_NAMES, Event
 from tests.conftest import FIXTURES, git

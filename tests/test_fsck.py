@@ -17,7 +17,7 @@ from git_session.errors import DamagedLogError
 from git_session.fold.findings import CODES, ERRORS
 from git_session.fsck import check_log
 from git_session.log import SessionLog
-from git_session.model import FsckReport
+from git_session.model.log import FsckReport
 from git_session.store.actors import signing
 from tests.conftest import git
 from tests.forge import (

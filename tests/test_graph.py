@@ -14,7 +14,7 @@ from git_session.cli.placeholders import FIELDS, Format
 from git_session.errors import UsageError
 from git_session.fold.graph import Node, draw_graph, order_nodes
 from git_session.log import SessionLog
-from git_session.model import Transition
+from git_session.model.sessions import Transition
 from git_session.sync import sync_log
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, WAL, Event, format_block, write_log

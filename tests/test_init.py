@@ -10,7 +10,7 @@ import pytest
 
 from git_session import NotARepositoryError, NotFoundError, ReadOnlyError, SessionLog
 from git_session.init import make_ready
-from git_session.model import InitReport
+from git_session.model.log import InitReport
 from tests.conftest import Grite, git
 
 NOW = 1_795_000_000_000

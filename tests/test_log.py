@@ -26,7 +26,7 @@ from git_session import (
     UsageError,
 )
 from git_session.fsck import check_log
-from git_session.model import Session
+from git_session.model.sessions import Session
 from git_session.wire.chunk import hash_chunk
 from tests import stores
 from tests.conftest import git

@@ -11,8 +11,10 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from git_session import model, model_watch
 from git_session.log import SessionLog
+from git_session.model.sessions import Recorded, SessionList
+from git_session.model.tasks import TaskList
+from git_session.model.watch import WaitReport
 from tests.conftest import Cli
 
 mcp = pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install -e '.[dev]'")
@@ -70,16 +72,16 @@ def task(repo: Path) -> str:
 
 def test_an_agent_tells_its_whole_life_without_a_shell(repo: Path, task: str, cli: Cli) -> None:
     async def story(agent: Agent) -> None:
-        tasks = model.TaskList.model_validate(await agent("tasks"))
+        tasks = TaskList.model_validate(await agent("tasks"))
         assert [found.task_id for found in tasks.tasks] == [task]
-        started = model.Recorded.model_validate(await agent("start", task=task, engine="claude"))
+        started = Recorded.model_validate(await agent("start", task=task, engine="claude"))
         assert started.session.pid == os.getpid()  # this test is the agent
         for state in ("ready", "running"):
             moved = await agent("advance", state=state, note=f"now {state}")
             assert moved["session"]["state"] == state
         beaten = await agent("beat", activity="waiting", attributes={"tokens": 7})
         assert (beaten["session_id"], beaten["activity"]) == (started.session.session_id, "waiting")
-        listed = model.SessionList.model_validate(await agent("list"))
+        listed = SessionList.model_validate(await agent("list"))
         assert [found.session_id for found in listed.sessions] == [started.session.session_id]
         await agent("advance", state="handoff")
         ended = await agent("exit", note="done")
@@ -128,7 +130,7 @@ def test_an_agent_waits_for_another_and_is_told_when_that_is_in_vain(repo: Path,
         assert "still" in await agent.fail("wait", sessions=[other], timeout_s=0.1)
 
         async def wait() -> None:
-            waited = model_watch.WaitReport.model_validate(await agent("wait", task=task))
+            waited = WaitReport.model_validate(await agent("wait", task=task))
             assert [one.session.session_id for one in waited.sessions] == [other]
 
         async with anyio.create_task_group() as tasks:

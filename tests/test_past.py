@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import pytest
 
-from git_session import model_views
 from git_session.errors import NotFoundError, UsageError
 from git_session.fold.compare import compare_sessions, compare_tasks
 from git_session.log import SessionLog
-from git_session.model import Model, SessionList, SessionShown, TaskList, TaskShown
+from git_session.model.base import Model
+from git_session.model.sessions import SessionList, SessionShown
+from git_session.model.tasks import TaskList, TaskShown
+from git_session.model.views import DiffReport
 from git_session.queries import LogQueries
 from git_session.store.git.moments import Moments
 from tests.conftest import Cli, git
@@ -253,9 +255,7 @@ def test_diff_tells_what_happened_between_two_times(cli: Cli, night: Path) -> No
 
 def test_diff_against_a_remote_tells_what_it_was_not_seen_to_have(cli: Cli, night: Path) -> None:
     git(night, "update-ref", "refs/git-session/remotes/hub/grite/wal", f"{WAL}~3")
-    report = model_views.DiffReport.model_validate(
-        cli(night, "diff", "hub", "--json").json()["data"]
-    )
+    report = DiffReport.model_validate(cli(night, "diff", "hub", "--json").json()["data"])
     assert [(c.change, c.session_id) for c in report.sessions] == [
         ("begun", "s-early"),
         ("begun", "s-late"),

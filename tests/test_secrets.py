@@ -18,7 +18,7 @@ from git_session import autosync
 from git_session.autosync import play_background, start_background
 from git_session.doctor.repository import check_repository
 from git_session.errors import ConfigError, SecretError
-from git_session.model_sync import SyncReport
+from git_session.model.sync import SyncReport
 from git_session.scanning import read_policy
 from git_session.store.outgoing import scan
 from git_session.store.outgoing.scan import scan_texts

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from git_session import model
 from git_session.log import SessionLog
 from git_session.maintenance import start_maintenance
+from git_session.model.log import StatsReport
 from git_session.stats import measure_log
 from git_session.wire import names
 from tests.conftest import Cli, git
@@ -23,7 +23,7 @@ def _loose(path: Path) -> int:
 def test_stats_count_what_is_there_loose_and_packed(tmp_path: Path) -> None:
     made = make_log(tmp_path / "r", 120, 6, loose=True)
     log = SessionLog.open(tmp_path / "r")
-    report = model.StatsReport.model_validate(measure_log(log))
+    report = StatsReport.model_validate(measure_log(log))
     assert (report.commits, report.events, report.sessions) == (120, 120, 6)
     assert report.head == made.head
     listed = git(tmp_path / "r", "rev-list", "--objects", names.WAL_REF).split("\n")
@@ -32,7 +32,7 @@ def test_stats_count_what_is_there_loose_and_packed(tmp_path: Path) -> None:
     assert report.loose.bytes >= report.loose.objects * 512
     assert report.transitions == sum(day.transitions for day in report.transitions_per_day)
     git(tmp_path / "r", "gc", "--quiet")
-    packed = model.StatsReport.model_validate(measure_log(SessionLog.open(tmp_path / "r")))
+    packed = StatsReport.model_validate(measure_log(SessionLog.open(tmp_path / "r")))
     assert (packed.loose.objects, packed.packed.objects) == (0, len(listed))
     assert packed.next_100000 is not None
     assert packed.next_100000.objects == round(len(listed) / 120 * 100_000)
@@ -41,7 +41,7 @@ def test_stats_count_what_is_there_loose_and_packed(tmp_path: Path) -> None:
 
 def test_stats_of_a_repository_without_a_log_are_all_zero(cli: Cli, repo: Path) -> None:
     ran = cli(repo, "stats", "--json")
-    report = model.StatsReport.model_validate(ran.json()["data"])
+    report = StatsReport.model_validate(ran.json()["data"])
     assert (ran.code, report.commits, report.next_100000) == (0, 0, None)
     assert "there is no session log" in cli(repo, "stats").stderr
 
@@ -88,5 +88,5 @@ def test_progress_is_told_object_by_object(repo: Path) -> None:
     log = SessionLog.open(repo)
     log.start(log.add_task("Port the lexer").task.task_id)
     seen: list[int] = []
-    report = model.StatsReport.model_validate(measure_log(log, seen.append))
+    report = StatsReport.model_validate(measure_log(log, seen.append))
     assert seen == list(range(1, report.loose.objects + report.packed.objects + 1))

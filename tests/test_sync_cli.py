@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from git_session.model import SnapshotReport
-from git_session.model_sync import SyncReport
+from git_session.model.log import SnapshotReport
+from git_session.model.sync import SyncReport
 from git_session.wire import names
 from git_session.wire.chunk import encode_chunk, hash_chunk
 from git_session.wire.commit import Meta, format_meta

@@ -15,7 +15,7 @@ from git_session.cli.text import cell_width
 from git_session.fold.lanes import Bar, Span, find_last_day, is_within, plan_bar, plan_ticks
 from git_session.fold.sessions import Life, Step
 from git_session.log import SessionLog
-from git_session.model_views import Timeline
+from git_session.model.views import Timeline
 from git_session.timeline import timeline_row
 from git_session.wire.block import SessionState
 from git_session.wire.event import COMMENT_ADDED, Event

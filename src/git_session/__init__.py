@@ -33,18 +33,9 @@ if TYPE_CHECKING:
         WireError,
     )
     from git_session.log import SessionLog
-    from git_session.model import (
-        Comment,
-        Finding,
-        FsckReport,
-        InitReport,
-        Recorded,
-        Session,
-        Task,
-        TaskDetail,
-        TaskRecorded,
-        Transition,
-    )
+    from git_session.model.log import Finding, FsckReport, InitReport
+    from git_session.model.sessions import Recorded, Session, Transition
+    from git_session.model.tasks import Comment, Task, TaskDetail, TaskRecorded
 
 __all__ = [
     "AmbiguousError",
@@ -76,12 +67,13 @@ __all__ = [
     "__version__",
 ]
 
-_MODELS: Final = frozenset(
-    {
-        *("Comment", "Finding", "FsckReport", "InitReport", "Recorded", "Session"),
-        *("Task", "TaskDetail", "TaskRecorded", "Transition"),
-    }
-)
+_HOMES: Final = {
+    **dict.fromkeys(("Recorded", "Session", "Transition"), "model.sessions"),
+    **dict.fromkeys(("Comment", "Task", "TaskDetail", "TaskRecorded"), "model.tasks"),
+    **dict.fromkeys(("Finding", "FsckReport", "InitReport"), "model.log"),
+    "SessionLog": "log",
+    "__version__": "_version",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -99,7 +91,4 @@ def __dir__() -> list[str]:
 
 
 def _home_of(name: str) -> str:
-    if name in _MODELS:
-        return "git_session.model"
-    homes = {"SessionLog": "git_session.log", "__version__": "git_session._version"}
-    return homes.get(name, "git_session.errors")
+    return f"{__name__}.{_HOMES.get(name, 'errors')}"

@@ -19,7 +19,8 @@ from git_session.queries import LogQueries
 from git_session.recorder import LogRecorder
 
 if TYPE_CHECKING:
-    from git_session.model import Recorded, Session, Task, TaskDetail, TaskRecorded, Transition
+    from git_session.model.sessions import Recorded, Session, Transition
+    from git_session.model.tasks import Task, TaskDetail, TaskRecorded
 
 
 class LogModels(LogQueries):
@@ -31,13 +32,13 @@ class LogModels(LogQueries):
 
     def sessions(self, **filters: Any) -> list[Session]:
         """Lists sessions; the filters are those of session_rows."""
-        from git_session.model import Session
+        from git_session.model.sessions import Session
 
         return [Session.model_validate(row) for row in self.session_rows(**filters)]
 
     def session(self, ref: str) -> Session:
         """Finds one session by id, unique prefix, or TASK/SESSION."""
-        from git_session.model import Session
+        from git_session.model.sessions import Session
 
         return Session.model_validate(self.session_row(ref))
 
@@ -45,7 +46,7 @@ class LogModels(LogQueries):
         self, ref: str | None = None, *, task: str | None = None, limit: int | None = None
     ) -> list[Transition]:
         """Lists transitions, newest first."""
-        from git_session.model import Transition
+        from git_session.model.sessions import Transition
 
         return [
             Transition.model_validate(row)
@@ -54,7 +55,7 @@ class LogModels(LogQueries):
 
     def tasks(self, *, status: str | None = None, include_all: bool = False) -> list[Task]:
         """Lists tasks."""
-        from git_session.model import Task
+        from git_session.model.tasks import Task
 
         return [
             Task.model_validate(row)
@@ -63,7 +64,7 @@ class LogModels(LogQueries):
 
     def task(self, ref: str) -> TaskDetail:
         """Finds one task by task id, issue id, or a unique prefix of either."""
-        from git_session.model import TaskDetail
+        from git_session.model.tasks import TaskDetail
 
         return TaskDetail.model_validate(self.task_row(ref))
 
@@ -73,24 +74,24 @@ class SessionLog(LogModels, LogRecorder):
 
     def start(self, task: str, **details: Any) -> Recorded:
         """Records a new session; the details are those of start_row."""
-        from git_session.model import Recorded
+        from git_session.model.sessions import Recorded
 
         return Recorded.model_validate(self.start_row(task, **details))
 
     def advance(self, session: str, state: str, **details: Any) -> Recorded:
         """Records that a session is now in `state`; the details are those of advance_row."""
-        from git_session.model import Recorded
+        from git_session.model.sessions import Recorded
 
         return Recorded.model_validate(self.advance_row(session, state, **details))
 
     def exit(self, session: str, **details: Any) -> Recorded:
         """Records a session's end; the details are those of exit_row."""
-        from git_session.model import Recorded
+        from git_session.model.sessions import Recorded
 
         return Recorded.model_validate(self.exit_row(session, **details))
 
     def add_task(self, title: str, *, body: str = "", convoy: str | None = None) -> TaskRecorded:
         """Records a new queued task."""
-        from git_session.model import TaskRecorded
+        from git_session.model.tasks import TaskRecorded
 
         return TaskRecorded.model_validate(self.add_task_row(title, body=body, convoy=convoy))

@@ -26,9 +26,10 @@ from git_session.beat import write_beat
 from git_session.errors import GitSessionError, UsageError
 from git_session.log import SessionLog
 from git_session.maintenance import start_maintenance
-from git_session.model import Recorded, Role, SessionList, Status, TaskList
-from git_session.model_live import BeatReport
-from git_session.model_watch import WaitReport
+from git_session.model.base import Role, Status
+from git_session.model.sessions import BeatReport, Recorded, SessionList
+from git_session.model.tasks import TaskList
+from git_session.model.watch import WaitReport
 from git_session.wait import Goal, Waiting
 from git_session.wire.words import SESSION_VARIABLE
 

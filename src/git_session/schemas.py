@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from git_session import (
-    model,
-    model_doctor,
-    model_hooks,
-    model_live,
-    model_run,
-    model_sync,
-    model_trust,
-    model_views,
-    model_watch,
-)
+from git_session import model
 from git_session.errors import NotFoundError
-from git_session.model import I32, I64, U32, Hex16, Hex32, Model, Role, SessionType, Status
+from git_session.model import (
+    actors,
+    commits,
+    hooks,
+    log,
+    sessions,
+    shell,
+    sync,
+    tasks,
+    views,
+    watch,
+)
+from git_session.model.base import I32, I64, U32, Hex16, Hex32, Model, Role, SessionType, Status
 from git_session.wire.event import KIND_NAMES
 
 U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
 Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 
-_MODULES: Final = (
-    model,
-    model_doctor,
-    model_hooks,
-    model_live,
-    model_run,
-    model_sync,
-    model_trust,
-    model_views,
-    model_watch,
-)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _DEPENDENCY: Final = tuple[Hex16, Literal["blocks", "depends_on", "related_to"]]
 _PAYLOADS: Final[dict[int, Any]] = {
@@ -102,127 +94,57 @@ class Failed(Model):
     error: Failure
 
 
-class SessionCount(Model):
-    """Holds what `list --count` prints."""
-
-    total: int
-    exited: int
-
-
-class SchemaNames(Model):
-    """Holds what `schema` prints without a name."""
-
-    names: list[str]
-
-
-class DemoPlayed(Model):
-    """Holds what `demo` prints: where its repository is, and all sessions in it."""
-
-    directory: str
-    sessions: list[model.Session]
-
-
-class CompletionScript(Model):
-    """Holds what `completion bash`, `zsh` and `fish` print."""
-
-    shell: str
-    script: str
-
-
-class FileChange(Model):
-    """Tells what happened to one file."""
-
-    path: str
-    did: Literal["written", "changed", "unchanged", "removed", "absent"]
-
-
-class CompletionReport(Model):
-    """Holds what `completion install` and `uninstall` did, and what the user should know."""
-
-    shell: str
-    changes: list[FileChange]
-    hint: str | None
-
-
-class ToolDescription(Model):
-    """Describes a tool of the MCP server; `input_schema` is a JSON Schema."""
-
-    name: str
-    description: str
-    input_schema: dict[str, Any]
-
-
-class ToolList(Model):
-    """Holds what `mcp --json` prints."""
-
-    tools: list[ToolDescription]
-
-
-class Candidate(Model):
-    """Holds what can come next on a line: a word, or that the shell is to offer files."""
-
-    kind: Literal["plain", "file", "dir"]
-    word: str
-    about: str
-
-
-class Candidates(Model):
-    """Holds what a Tab offers."""
-
-    candidates: list[Candidate]
-
-
 _COMMANDS: Final[dict[str, type[BaseModel]]] = {
-    "init": model.InitReport,
-    "tasks": model.TaskList,
-    "task-show": model.TaskShown,
-    "task-add": model.TaskRecorded,
-    "task-status": model.TaskRecorded,
-    "task-comment": model.TaskRecorded,
-    "list": model_live.SessionListing,
-    "list-count": SessionCount,
-    "show": model.SessionShown,
-    "log": model.TransitionList,
-    "timeline": model_views.Timeline,
-    "export": model_views.Exported,
-    "export-file": model_views.ExportReport,
-    "diff": model_views.DiffReport,
-    "start": model.Recorded,
-    "ready": model.Recorded,
-    "running": model.Recorded,
-    "handoff": model.Recorded,
-    "beat": model_live.BeatReport,
-    "exit": model.Recorded,
-    "run": model_run.RunReport,
-    "tail": model_run.TailShown,
-    "wait": model_watch.WaitReport,
-    "reconcile": model_watch.ReconcileReport,
-    "overlap": model_watch.OverlapReport,
-    "doctor": model_doctor.DoctorReport,
-    "sync": model_sync.SyncReport,
-    "snapshot": model.SnapshotReport,
-    "stats": model.StatsReport,
-    "fsck": model.FsckReport,
-    "repair": model_trust.RepairReport,
-    "actor-list": model_trust.ActorList,
-    "actor-show": model_trust.ActorShown,
-    "actor-new": model_trust.ActorShown,
-    "actor-use": model_trust.ActorShown,
-    "actor-key": model_trust.ActorKeyShown,
-    "completion-bash": CompletionScript,
-    "completion-zsh": CompletionScript,
-    "completion-fish": CompletionScript,
-    "completion-install": CompletionReport,
-    "completion-uninstall": CompletionReport,
-    "completion-candidates": Candidates,
-    "hook-install": model_hooks.HookReport,
-    "hook-uninstall": model_hooks.HookReport,
-    "hook-status": model_hooks.HookReport,
-    "which": model_hooks.CommitSessions,
-    "commits": model_hooks.SessionCommits,
-    "mcp": ToolList,
-    "schema": SchemaNames,
-    "demo": DemoPlayed,
+    "init": log.InitReport,
+    "tasks": tasks.TaskList,
+    "task-show": tasks.TaskShown,
+    "task-add": tasks.TaskRecorded,
+    "task-status": tasks.TaskRecorded,
+    "task-comment": tasks.TaskRecorded,
+    "list": sessions.SessionListing,
+    "list-count": shell.SessionCount,
+    "show": sessions.SessionShown,
+    "log": sessions.TransitionList,
+    "timeline": views.Timeline,
+    "export": views.Exported,
+    "export-file": views.ExportReport,
+    "diff": views.DiffReport,
+    "start": sessions.Recorded,
+    "ready": sessions.Recorded,
+    "running": sessions.Recorded,
+    "handoff": sessions.Recorded,
+    "beat": sessions.BeatReport,
+    "exit": sessions.Recorded,
+    "run": sessions.RunReport,
+    "tail": sessions.TailShown,
+    "wait": watch.WaitReport,
+    "reconcile": watch.ReconcileReport,
+    "overlap": watch.OverlapReport,
+    "doctor": hooks.DoctorReport,
+    "sync": sync.SyncReport,
+    "snapshot": log.SnapshotReport,
+    "stats": log.StatsReport,
+    "fsck": log.FsckReport,
+    "repair": log.RepairReport,
+    "actor-list": actors.ActorList,
+    "actor-show": actors.ActorShown,
+    "actor-new": actors.ActorShown,
+    "actor-use": actors.ActorShown,
+    "actor-key": actors.ActorKeyShown,
+    "completion-bash": shell.CompletionScript,
+    "completion-zsh": shell.CompletionScript,
+    "completion-fish": shell.CompletionScript,
+    "completion-install": shell.CompletionReport,
+    "completion-uninstall": shell.CompletionReport,
+    "completion-candidates": shell.Candidates,
+    "hook-install": hooks.HookReport,
+    "hook-uninstall": hooks.HookReport,
+    "hook-status": hooks.HookReport,
+    "which": commits.CommitSessions,
+    "commits": commits.SessionCommits,
+    "mcp": shell.ToolList,
+    "schema": shell.SchemaNames,
+    "demo": shell.DemoPlayed,
 }
 """The `data` of each command's output."""
 
@@ -245,14 +167,16 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _types() -> dict[str, Any]:
-    models = [
-        found
-        for module in _MODULES
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, Model) and found is not Model
-    ]
     stored = {"block": Block, "event": _event_type(), "envelope": _envelope_type()}
-    return stored | {_kebab(found.__name__): found for found in models} | _COMMANDS
+    return stored | {_kebab(found.__name__): found for found in _list_models(Model)} | _COMMANDS
+
+
+def _list_models(base: type[Model]) -> Iterator[type[Model]]:
+    """Lists what is made of a model; all of them are loaded, for the commands above."""
+    for found in base.__subclasses__():
+        if found.__module__.startswith(f"{model.__name__}."):
+            yield found
+        yield from _list_models(found)
 
 
 def _event_type() -> Any:

@@ -1,4 +1,4 @@
-"""What users hold of sessions that live: what a wait ended with, and what reconcile found."""
+"""What users hold of sessions that live: what a wait ended with, and what was found beside them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from git_session.model import CommitId, Hex16, Model, Session, Status
+from git_session.model.base import CommitId, Hex16, Model, Status
+from git_session.model.sessions import Session
 
 
 class Waited(Model):

@@ -1,4 +1,4 @@
-"""What users hold of hooks, and of the way from commits to sessions: as in model.py."""
+"""What users hold of hooks, and of how all stands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from git_session.model import CommitId, Model, Session
+from git_session.model.base import Model
 
 
 class Hook(Model):
@@ -62,45 +62,18 @@ class HookReport(Model):
     advice: list[HookAdvice]
 
 
-Evidence = Literal["trailer", "message", "beat", "block"]
-"""A trailer; a line in the middle of a message; the last commit by a beat file or by a block."""
+class DoctorLine(Model):
+    """Holds one thing that was looked at, and the command that mends it."""
+
+    name: str
+    status: Literal["ok", "warning", "failing"]
+    message: str
+    command: str | None
+    is_mended: bool = Field(description="--fix has mended it since.")
 
 
-class SessionLink(Model):
-    """Holds one name of a session that a commit was made in, and the sessions it may be."""
+class DoctorReport(Model):
+    """Holds all that was looked at."""
 
-    named: str = Field(description="What the commit says, or else the session's id.")
-    evidence: Evidence
-    key: str | None = Field(description="The key of the line that names it.")
-    sessions: list[Session] = Field(description="Those of this log that answer to the name.")
-
-
-class CommitSessions(Model):
-    """Holds what `which` found; `file` and `line` are set where a line was asked for."""
-
-    commit: CommitId
-    ts: int = Field(description="The committer's time, in ms since the epoch.")
-    author: str
-    subject: str
-    file: str | None
-    line: int | None
-    links: list[SessionLink]
-
-
-class SessionCommit(Model):
-    """Holds one commit that was made in a session."""
-
-    commit: CommitId
-    ts: int = Field(description="The committer's time, in ms since the epoch.")
-    author: str
-    subject: str
-    evidence: Evidence
-    key: str | None
-
-
-class SessionCommits(Model):
-    """Holds what `commits` found, newest first; `session` is None when the log does not know it."""
-
-    session_id: str
-    session: Session | None
-    commits: list[SessionCommit]
+    lines: list[DoctorLine]
+    is_well: bool = Field(description="Every line is ok, or was mended.")

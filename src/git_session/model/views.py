@@ -1,7 +1,4 @@
-"""What users hold of the views on a log: frozen pydantic models of comparisons and timelines.
-
-Times are ms since the epoch.
-"""
+"""What users hold of the views on a log: comparisons, timelines, exports."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from git_session.model import (
+from git_session.model.base import (
     I32,
     I64,
     U32,
@@ -106,6 +103,16 @@ class TimelineLane(Model):
     bars: list[TimelineBar]
 
 
+class Timeline(AsOf):
+    """Holds what `timeline` shows."""
+
+    from_ts: int
+    until_ts: int
+    now: int = Field(description="The present, or the moment that was asked about.")
+    lanes: list[TimelineLane]
+    total: int = Field(description="How many bars there are.")
+
+
 class ExportedSession(Model):
     """Holds a session as every format of `export` writes it: these columns in this order."""
 
@@ -180,13 +187,3 @@ class ExportReport(Model):
     of: Literal["sessions", "transitions"]
     records: int
     bytes: int
-
-
-class Timeline(AsOf):
-    """Holds what `timeline` shows."""
-
-    from_ts: int
-    until_ts: int
-    now: int = Field(description="The present, or the moment that was asked about.")
-    lanes: list[TimelineLane]
-    total: int = Field(description="How many bars there are.")

@@ -1,4 +1,4 @@
-"""What users hold of actors and their keys: frozen pydantic models, as in model.py."""
+"""What users hold of actors and their keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from git_session.model import CommitId, Finding, Hex16, Hex32, Model
+from git_session.model.base import Hex16, Hex32, Model
 
 
 class ActorKey(Model):
@@ -64,40 +64,3 @@ class ActorKeyShown(Model):
     public_key: Hex32
     line: str
     private_key: Hex32 | None
-
-
-class HeadCandidate(Model):
-    """Holds a commit that could be the log's head, and how many events its line tells."""
-
-    commit: CommitId
-    source: str
-    events: int
-
-
-class RecoveredEvent(Model):
-    """Holds an event that is missing or damaged here, and where it was found."""
-
-    event_id: Hex32
-    issue_id: Hex16
-    actor: Hex16
-    ts: int
-    kind: str
-    source: str
-    found_in: CommitId
-
-
-class RepairReport(Model):
-    """Holds what `repair` proposes, or did."""
-
-    head: CommitId | None = Field(description="What the log's ref held.")
-    head_state: Literal["none", "sound", "missing", "unreadable"]
-    head_command: str | None = Field(
-        description="What to type where the ref is broken and so is left as it is."
-    )
-    candidates: list[HeadCandidate] = Field(description="Commits to be the head, the best first.")
-    objects: int = Field(description="Objects that can be put back as they were, to the byte.")
-    events: list[RecoveredEvent] = Field(description="Events to be appended.")
-    damage: list[Finding] = Field(description="What nothing was found to make up for.")
-    lost_events: list[Hex32] = Field(description="Events known by their ids, and found nowhere.")
-    is_applied: bool
-    commit: CommitId | None = Field(description="The commit that was appended.")

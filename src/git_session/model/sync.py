@@ -1,4 +1,4 @@
-"""What users hold of a sync: frozen pydantic models of what it did and what it found."""
+"""What users hold of a sync: what it did and what it found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from git_session.fold.finds import Kind
-from git_session.model import CommitId, Model
+from git_session.model.base import CommitId, Model
 
 
 class RemoteReport(Model):

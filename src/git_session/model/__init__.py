@@ -1,0 +1,1 @@
+"""What users hold: frozen pydantic models of sessions, tasks, transitions and reports."""
