@@ -193,13 +193,22 @@ def _read_file(path: str) -> bytes | None:
 
 def _write_file(folder: str, name: str, data: bytes, *, is_durable: bool) -> None:
     """Writes a file that is whole or not there, and the folder that it is in. Raises OSError."""
+    for is_last in (False, False, True):
+        try:
+            _write_at_once(folder, name, data, is_durable=is_durable)
+            break
+        except FileNotFoundError:  # there was no folder yet, or git has just cleared it away
+            if is_last:
+                raise
+            with suppress(FileExistsError):
+                os.mkdir(folder)
+    if is_durable:
+        sync_folder(folder)
+
+
+def _write_at_once(folder: str, name: str, data: bytes, *, is_durable: bool) -> None:
     temporary = f"{folder}/{_TEMPORARY}{os.urandom(8).hex()}"
-    try:
-        fd = os.open(temporary, _WRITE_FLAGS, 0o444)
-    except FileNotFoundError:
-        with suppress(FileExistsError):
-            os.mkdir(folder)
-        fd = os.open(temporary, _WRITE_FLAGS, 0o444)
+    fd = os.open(temporary, _WRITE_FLAGS, 0o444)
     try:
         try:
             rest = memoryview(data)
@@ -214,8 +223,6 @@ def _write_file(folder: str, name: str, data: bytes, *, is_durable: bool) -> Non
         with suppress(OSError):
             os.unlink(temporary)
         raise
-    if is_durable:
-        sync_folder(folder)
 
 
 def _read_rest(fd: int) -> bytes:
