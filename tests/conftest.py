@@ -89,6 +89,14 @@ def run(
     return Ran(command, done.returncode, done.stdout, done.stderr)
 
 
+def list_imports(cwd: Path, *words: str, env: Mapping[str, str] | None = None) -> set[str]:
+    """Lists the modules that the program loads for a command line, which has to succeed."""
+    command = (sys.executable, "-X", "importtime", "-m", "git_session", *words)
+    ran = run(cwd, *command, env=env)
+    assert ran.code == 0, ran
+    return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+
+
 def git(path: Path, *args: str, stdin: str = "", timeout: float = TIMEOUT) -> str:
     """Runs the real git in `path` and gives stdout without its last newline.
 

@@ -132,6 +132,18 @@ class Clone:
             self.heads.append(head)
 
 
+def make_diverged(folder: Path, origin: Path | str) -> tuple[Clone, Clone]:
+    """Makes two clones that each have a session of their own; that of the first is at `origin`."""
+    one, other = (Clone.make(folder / name, origin=origin) for name in ("one", "other"))
+    task = one.task()
+    one.sync_well()
+    other.sync_well()
+    one.start(task, engine="codex")
+    other.start(task, engine="claude")
+    one.sync_well()
+    return one, other
+
+
 def read_head(path: Path, ref: str = WAL) -> str | None:
     """Reads a ref by git; None without it."""
     ran = run(path, "git", "rev-parse", "--verify", "--quiet", ref)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 import uuid
 from typing import Final
@@ -12,6 +14,22 @@ import pytest
 _NAME: Final = "GIT_SESSION_TESTS_MARK"
 _PATIENCE_S: Final = 10.0
 """A killed process takes a moment to go, and longer on a busy machine."""
+
+
+def read_terminal(ours: int, process: subprocess.Popen[bytes], timeout: float) -> str:
+    """Reads what a process shows on a terminal until it ends, which it has to do well.
+
+    `ours` is our end of the terminal; it is closed.
+    """
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # how Linux says that the other end of a terminal is closed
+        pass
+    os.close(ours)
+    assert process.wait(timeout) == 0, shown
+    return shown.decode()
 
 
 class Marked:

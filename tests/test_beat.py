@@ -22,7 +22,7 @@ from git_session.errors import (
 from git_session.log import SessionLog
 from git_session.store.host.beats import Beat, Beats
 from git_session.store.host.processes import look_at, read_here, read_process
-from tests.conftest import git
+from tests.conftest import git, list_imports
 
 T0: Final = 1_800_000_000_000
 MINUTE: Final = 60_000
@@ -120,14 +120,7 @@ def test_a_beat_writes_no_object_and_loads_no_slow_library(repo: Path) -> None:
     session = log.start(log.add_task("Port the lexer").task.task_id).session.session_id
     before, head = git(repo, "count-objects"), log.head()
     words = ("beat", session, "--set", "tokens=5", "--activity", "waiting")
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "git_session", *words],
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = list_imports(repo, *words)
     assert "git_session.store.host.beats" in imported
     slow = {"pygit2", "pydantic", "psutil", "rich", "cbor2", "sqlite3", "subprocess", "hashlib"}
     # 2 ms of the 40 that a beat may take, which nobody would miss by looking.

@@ -16,7 +16,7 @@ import git_session
 from git_session.cli import SECTIONS, group
 from git_session.cli.options import Settings
 from git_session.log import SessionLog
-from tests.conftest import Cli, git
+from tests.conftest import Cli, git, list_imports
 from tools.reference import COMMAND_TO_RUN, SETTINGS, VARIABLES, format_files, list_written
 
 
@@ -173,14 +173,7 @@ def test_git_finds_the_program_as_its_own_command(repo: Path, tmp_path: Path) ->
 def test_a_command_imports_no_library_that_it_does_not_need(
     words: tuple[str, ...], barred: tuple[str, ...], repo: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "git_session", *words],
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = list_imports(repo, *words)
     assert "click" in imported
     assert imported.isdisjoint(barred)
 

@@ -18,6 +18,7 @@ from typing import Final
 import pytest
 
 from tests.conftest import TIMEOUT, Cli
+from tests.processes import read_terminal
 from tests.stores import make_log
 
 Checkout = Callable[[str], Path]
@@ -47,15 +48,7 @@ def run_on_terminal(
         env=os.environ | {"TERM": "xterm-256color", "PAGER": "cat"} | dict(env or {}),
     )
     os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 65536):
-            shown += piece
-    except OSError:  # how Linux says that the other end of a terminal is closed
-        pass
-    os.close(ours)
-    assert process.wait(TIMEOUT) == 0, shown
-    return shown.decode().replace("\r\n", "\n")
+    return read_terminal(ours, process, TIMEOUT).replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 132, 200])

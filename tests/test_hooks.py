@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from git_session.hooks.shim import HOOKS, KEPT_ENDING
 from git_session.store.host.beats import Beats
 from git_session.store.repository.objects import ObjectStore
 from tests.beat_files import SESSION, TS, write_beat
-from tests.conftest import Cli, Ran, git, run
+from tests.conftest import Cli, Ran, git, list_imports, run
 
 TRAILER: Final = f"Agent-Session: {SESSION}"
 PROGRAM: Final = [sys.executable, "-P", "-m", "git_session"]
@@ -588,15 +587,7 @@ def test_finishing_a_hook_loads_nothing_that_a_commit_would_wait_for(repo: Path)
     write_beat(repo)
     (repo / "message").write_text("Work\n")
     words = ["hook", "run", "--called-back", "prepare-commit-msg", SESSION, "message", "message"]
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "git_session", *words],
-        cwd=repo,
-        env=os.environ | {"GIT_EDITOR": ":"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = list_imports(repo, *words, env={"GIT_EDITOR": ":"})
     assert "git_session.hooks.run" in imported
     assert imported.isdisjoint({"click", "pygit2", "pydantic", "rich", "subprocess", "json"})
     assert TRAILER in (repo / "message").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from git_session.log import SessionLog
 from git_session.store.repository.objects import ObjectStore
 from git_session.sync import sync_log
 from git_session.wire import names
-from tests.conftest import Cli, git, run
+from tests.conftest import Cli, git, list_imports, run
 from tests.stores import make_log
 
 NOW = 1_795_400_000_000
@@ -258,14 +257,7 @@ def test_with_a_fresh_index_no_slow_library_is_loaded(
 ) -> None:
     path = bundle("lifecycle")
     _save(path)
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "git_session", *words],
-        cwd=path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = list_imports(path, *words)
     assert "sqlite3" in imported
     assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"})
     if words[-1] in ("--json", "--count"):
@@ -279,14 +271,7 @@ def test_a_whole_life_is_recorded_without_a_slow_library(repo: Path, cli: Cli) -
     task = cli(repo, "task", "add", "Port the lexer").stdout.strip()
     session = cli(repo, "start", task).stdout.strip()
     for words in (("start", task), ("ready", session), ("exit", session)):
-        done = subprocess.run(
-            [sys.executable, "-X", "importtime", "-m", "git_session", *words],
-            cwd=repo,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        imported = list_imports(repo, *words)
         assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"}), words
 
 

@@ -18,7 +18,8 @@ from git_session.wire.chunk import encode_chunk, hash_chunk
 from git_session.wire.commit import Meta, format_meta
 from tests import servers
 from tests.conftest import TIMEOUT, Cli, git
-from tests.fleet import WAL, Clone, read_head, set_head
+from tests.fleet import WAL, Clone, make_diverged, read_head, set_head
+from tests.processes import read_terminal
 from tests.servers import Hub
 
 hub = servers.path_hub
@@ -27,14 +28,7 @@ hub = servers.path_hub
 @pytest.fixture
 def pair(tmp_path: Path, hub: Hub) -> tuple[Clone, Clone]:
     """Gives two clones that diverged: each has a session of its own, one is at the hub."""
-    one, other = (Clone.make(tmp_path / name, origin=hub.path) for name in ("one", "other"))
-    task = one.task()
-    one.sync_well()
-    other.sync_well()
-    one.start(task, engine="codex")
-    other.start(task, engine="claude")
-    one.sync_well()
-    return one, other
+    return make_diverged(tmp_path, hub.path)
 
 
 def test_each_remotes_line_says_what_happened(
@@ -219,15 +213,7 @@ def on_terminal(path: Path, *args: str) -> str:
         stderr=theirs,
     )
     os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 65536):
-            shown += piece
-    except OSError:  # how Linux says that the other end of a terminal is closed
-        pass
-    os.close(ours)
-    assert process.wait(TIMEOUT) == 0, shown
-    return shown.decode()
+    return read_terminal(ours, process, TIMEOUT)
 
 
 def test_gits_progress_is_for_terminals_only(

@@ -9,7 +9,7 @@ import pytest
 
 from tests import servers
 from tests.conftest import Cli, git
-from tests.fleet import Clone, read_head
+from tests.fleet import Clone, make_diverged, read_head
 from tests.servers import HOST, Hub
 
 hub = servers.hub
@@ -18,14 +18,7 @@ hub = servers.hub
 @pytest.fixture
 def pair(tmp_path: Path, hub: Hub) -> tuple[Clone, Clone]:
     """Gives two clones that diverged: each has a session of its own, one is at the hub."""
-    one, other = (Clone.make(tmp_path / name, origin=hub.url) for name in ("one", "other"))
-    task = one.task()
-    one.sync_well()
-    other.sync_well()
-    one.start(task, engine="codex")
-    other.start(task, engine="claude")
-    one.sync_well()
-    return one, other
+    return make_diverged(tmp_path, hub.url)
 
 
 def recover(pair: tuple[Clone, Clone], hub: Hub) -> None:

@@ -24,7 +24,7 @@ from git_session.errors import (
 from git_session.wire import names
 from tests import servers
 from tests.conftest import Cli, git, run
-from tests.fleet import WAL, Clone, is_ancestor, read_head, set_head, write_commit
+from tests.fleet import WAL, Clone, is_ancestor, make_diverged, read_head, set_head, write_commit
 from tests.servers import Hub
 
 hub = servers.path_hub
@@ -35,14 +35,7 @@ Pair = tuple[Clone, Clone]
 @pytest.fixture
 def pair(tmp_path: Path, hub: Hub) -> Pair:
     """Gives two clones that diverged by a session each; that of the first is at the hub."""
-    one, other = (Clone.make(tmp_path / name, origin=hub.path) for name in ("one", "other"))
-    task = one.task()
-    one.sync_well()
-    other.sync_well()
-    one.start(task, engine="codex")
-    other.start(task, engine="claude")
-    one.sync_well()
-    return one, other
+    return make_diverged(tmp_path, hub.path)
 
 
 def fail(clone: Clone, **options: object) -> GitSessionError:
