@@ -10,8 +10,6 @@ import pytest
 
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError
 from git_session.store.git.all_settings import (
-    SettingsReader,
-    parse_entries,
     parse_flag,
     parse_number,
 )
@@ -26,39 +24,37 @@ def _open(path: Path) -> GitSettings:
 
 def test_the_default_remotes_are_chosen_as_documented(repo: Path, bare: Path) -> None:
     """`session.remote`, all its values; else the upstream's; else origin; else a clear failure."""
-    here = _open(repo)
     with pytest.raises(NotFoundError) as failed:
-        here.default_remotes()
+        _open(repo).default_remotes()
     assert "git remote add origin URL" in (failed.value.hint or "")
     git(repo, "remote", "add", "backup", str(bare))
     with pytest.raises(NotFoundError, match="backup"):
-        here.default_remotes()
+        _open(repo).default_remotes()
     git(repo, "remote", "add", "origin", str(bare))
-    assert here.default_remotes() == ["origin"]
+    assert _open(repo).default_remotes() == ["origin"]
     git(repo, "config", "branch.main.remote", ".")
-    assert here.default_remotes() == ["origin"]
+    assert _open(repo).default_remotes() == ["origin"]
     git(repo, "config", "branch.main.remote", "backup")
-    assert here.default_remotes() == ["backup"]
+    assert _open(repo).default_remotes() == ["backup"]
     git(repo, "checkout", "--quiet", "--detach")
-    assert here.default_remotes() == ["origin"]
+    assert _open(repo).default_remotes() == ["origin"]
     for value in ("lost", "", "two", "origin", "two"):
         git(repo, "config", "--add", "session.remote", value)
-    assert here.default_remotes() == ["two", "origin"]
+    assert _open(repo).default_remotes() == ["two", "origin"]
 
 
 def test_settings_are_read_as_git_reads_them(repo: Path) -> None:
-    here = _open(repo)
-    assert here.config_all("session.remote") == []
-    assert here.config_bool("session.autoSync", default=False) is False
-    assert here.config_bool("session.autoSync", default=True) is True
+    assert _open(repo).config_all("session.remote") == []
+    assert _open(repo).config_bool("session.autoSync", default=False) is False
+    assert _open(repo).config_bool("session.autoSync", default=True) is True
     for text, value in (("on", True), ("0", False), ("Yes", True)):
         git(repo, "config", "session.autoSync", text)
-        assert here.config_bool("session.autoSync", default=not value) is value
+        assert _open(repo).config_bool("session.autoSync", default=not value) is value
     git(repo, "config", "session.pace", "2k")
-    assert here.config_all("session.pace", "int") == ["2048"]
+    assert _open(repo).config_all("session.pace", "int") == ["2048"]
     git(repo, "config", "session.autoSync", "perhaps")
     with pytest.raises(ConfigError, match="perhaps"):
-        here.config_bool("session.autoSync", default=False)
+        _open(repo).config_bool("session.autoSync", default=False)
 
 
 def test_a_broken_configuration_is_told_with_file_and_line(repo: Path) -> None:
@@ -111,8 +107,8 @@ def test_a_value_is_a_yes_or_a_number_where_git_says_so(value: str, repo: Path) 
 def test_of_a_key_the_last_value_counts_and_one_without_a_value_is_on(repo: Path) -> None:
     with (repo / ".git" / "config").open("a") as config:
         config.write('[Session]\n\tTask = one\n\ttask = two\n\tautoSync\n[a "B.c"]\n\tD = 1\n')
-    found = parse_entries(_open(repo).list_all())
-    assert (found["session.task"], found["session.autosync"], found["a.b.c.d"]) == (
+    found = dict(_open(repo).list_all())
+    assert (found["session.task"], found["session.autosync"], found["a.B.c.d"]) == (
         "two",
         None,
         "1",
@@ -123,16 +119,17 @@ def test_of_a_key_the_last_value_counts_and_one_without_a_value_is_on(repo: Path
 
 
 def test_settings_are_read_once_for_all_and_again_after_a_while(
-    monkeypatch: pytest.MonkeyPatch,
+    repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, texts = [100.0], iter(("one", "two", "three"))
-    monkeypatch.setattr("git_session.store.git.all_settings.time.monotonic", lambda: now[0])
-    settings = SettingsReader(lambda: {"session.task": next(texts)})
-    assert settings.read_text("session.task", default="") == "one"
-    assert settings.read_number("gc.auto", default=3) == 3
-    assert settings.read_text("session.task", default="") == "one"
+    now = [100.0]
+    monkeypatch.setattr("git_session.store.git.settings.time.monotonic", lambda: now[0])
+    here = ObjectStore.open(repo)
+    assert here.settings.read_text("session.task", default="none") == "none"
+    git(repo, "config", "session.task", "t-1")
+    assert here.settings.read_text("session.task", default="none") == "none"
     now[0] += 6
-    assert settings.read_text("session.task", default="") == "two"
+    assert here.settings.read_text("session.task", default="none") == "t-1"
+    assert here.git_settings.config_all("Session.TASK") == ["t-1"]
 
 
 def test_without_git_settings_are_read_all_the_same(

@@ -547,10 +547,14 @@ def test_hooks_in_the_configuration_run_and_leave_no_trace(repo: Path) -> None:
     """As git from 2.54 on runs them: the command by a shell, the arguments behind it."""
     config = repo / ".git" / "config"
     before = config.read_bytes(), _snapshot(repo / ".git" / "hooks")
-    found = Hooks(ObjectStore.open(repo))
-    found.survey = found.survey.with_config_hooks(True)
+
+    def survey() -> Hooks:
+        found = Hooks(ObjectStore.open(repo))
+        found.survey = found.survey.with_config_hooks(True)
+        return found
+
     for action in ("installed", "kept"):
-        rows, error = found.install((), PROGRAM, is_forced=False)
+        rows, error = survey().install((), PROGRAM, is_forced=False)
         assert error is None
         assert {(row["way"], row["state"], row["action"]) for row in rows} == {
             ("config", "installed", action)
@@ -563,6 +567,7 @@ def test_hooks_in_the_configuration_run_and_leave_no_trace(repo: Path) -> None:
     assert (ran.code, ran.stderr) == (0, "")
     assert (repo / "message").read_text() == f"Work\n\n{TRAILER}\n"
     git(repo, "config", "hook.git-session-pre-push.command", "other")
+    found = survey()
     assert [row["state"] for row in found.status(["pre-push"])] == ["modified"]
     rows, error = found.uninstall((), is_forced=True)
     assert error is None

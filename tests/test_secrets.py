@@ -240,7 +240,7 @@ def test_a_sync_with_nothing_to_send_starts_no_scanner(
         calls.append(len(texts))
         return scan.Scanned()
 
-    monkeypatch.setattr("git_session.scanning.scan_texts", scan_nothing)
+    monkeypatch.setattr("git_session.store.outgoing.scan.scan_texts", scan_nothing)
     other = Clone.make(clone.path.with_name("racer"), origin=clone.git.find_address("origin").word)
     git(other.path, "remote", "set-url", "origin", git(clone.path, "remote", "get-url", "origin"))
     git(other.path, "config", "session.secrets", "off")

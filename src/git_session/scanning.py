@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from git_session.errors import ConfigError, GitSessionError, SecretError, WireError
 from git_session.fold.finds import WORDS, Kind, explain_finds
@@ -22,10 +22,12 @@ from git_session.fold.outgoing import OutgoingText, find_homes, list_texts
 from git_session.fold.source import Row
 from git_session.store.git.settings import GitSettings
 from git_session.store.outgoing.said import read_said, write_said
-from git_session.store.outgoing.scan import Scanned, scan_texts
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire.chunk import split_chunk
 from git_session.wire.names import SECRETS_ALLOW_KEY, SECRETS_KEY
+
+if TYPE_CHECKING:
+    from git_session.store.outgoing.scan import Scanned
 
 Mode = Literal["warn", "refuse", "off"]
 
@@ -114,6 +116,8 @@ class Scan:
         self._seen |= news
         if self._policy.mode == "off":
             return
+        from git_session.store.outgoing.scan import scan_texts  # 5 ms, for those who send something
+
         texts = list_texts(news)
         left = min(LONGEST_S, self._deadline - time.monotonic())
         scanned = scan_texts(
@@ -213,15 +217,17 @@ def refuse_secrets(
     a credential in it must be able to end. `cleared` are texts that were scanned, those of these
     events are added. Raises SecretError, ConfigError.
     """
-    policy = read_policy(GitSettings(store.git_dir, store.worktree))
+    policy = read_policy(store.git_settings)
     if policy.mode != "refuse":
         return
     texts = [text for text in list_texts(events) if text.text not in cleared]
     old = {text.text for text in list_texts(known)} if texts else set()
     texts = [text for text in texts if text.text not in old]
-    found = (
-        scan_texts([text.text for text in texts], policy.allowed, _SHORT_S).found if texts else ()
-    )
+    if not texts:
+        return
+    from git_session.store.outgoing.scan import scan_texts
+
+    found = scan_texts([text.text for text in texts], policy.allowed, _SHORT_S).found
     if found:
         # What the session is called may be what was found.
         places = [f"{what} in the {texts[number].field}" for number, what, _ in found]

@@ -16,7 +16,6 @@ from git_session.scanning import read_policy
 from git_session.spool import has_spooled, record_spooled
 from git_session.store.actors.actors import read_signing_seed, resolve_actor
 from git_session.store.files.writability import require_writable
-from git_session.store.git.settings import GitSettings
 from git_session.store.hooks.settings import HookSettings
 from git_session.store.host.beats import Beats
 from git_session.store.index.log_index import LogIndex
@@ -124,7 +123,7 @@ def _clocks(log: SessionLog) -> Check:
 
 
 def _secrets(log: SessionLog) -> Check:
-    mode = read_policy(GitSettings(log.store.git_dir, log.store.worktree)).mode
+    mode = read_policy(log.store.git_settings).mode
     if mode == "off":
         return fine("secrets", "what leaves is not scanned for credentials")
     scanned = scan_texts(["a text"], (), _SCAN_S)

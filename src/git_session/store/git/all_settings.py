@@ -1,21 +1,20 @@
-"""Answers from git's settings that hold in one repository, all of them read in one call of git.
+"""What `git config --list` says: all settings that hold in a repository, `git -c` among them.
 
-Such a call takes a tenth of the time that libgit2 takes to load, and what `git -c` sets counts.
-Source: git-config(1), "--list", "--null" and "Values".
+To ask takes a tenth of the time that libgit2 takes to load. Source: git-config(1), "--list",
+"--null" and "Values".
 """
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-Settings = Mapping[str, str | None]
-"""Each key in lower case with its last value; None where a key stands without one: it is on."""
+Settings = Sequence[tuple[str, str | None]]
+"""Keys, as git spells them, with their values; None where a key stands without one: it is on."""
 
-_KEPT_S: Final = 5.0
-"""So long an answer stands: who runs for hours hears of what the user changes."""
+KEPT_S: Final = 5.0
+"""So long what was read stands: who runs for hours hears of what the user changes."""
 
 _YES: Final = frozenset({"true", "yes", "on"})
 _NO: Final = frozenset({"false", "no", "off", ""})
@@ -28,46 +27,49 @@ _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class SettingsReader:
-    """Answers from what `read` gives, which is asked again after a while.
+    """Answers from what `read` gives; of a key that is set more than once the last value counts.
 
     What is not set, or not what git would take for such a value, is as `default` says.
     """
 
     def __init__(self, read: Callable[[], Settings]) -> None:
         self._read = read
-        self._known: Settings = {}
-        self._known_until = float("-inf")
+        self._source: Settings = ()
+        self._known: dict[str, str | None] = {}
 
     def read_flag(self, key: str, *, default: bool) -> bool:
         """Reads a yes or no."""
         known = self._look()
-        found = parse_flag(known[key.lower()]) if key.lower() in known else None
+        found = parse_flag(known[normalise_key(key)]) if normalise_key(key) in known else None
         return default if found is None else found
 
     def read_number(self, key: str, *, default: int) -> int:
         """Reads a whole number, which may end in k, m or g."""
-        found = parse_number(self._look().get(key.lower()) or "")
+        found = parse_number(self._look().get(normalise_key(key)) or "")
         return default if found is None else found
 
     def read_text(self, key: str, *, default: str) -> str:
         """Reads a value as it stands there; an empty one counts as none."""
-        return self._look().get(key.lower()) or default
+        return self._look().get(normalise_key(key)) or default
 
-    def _look(self) -> Settings:
-        now = time.monotonic()
-        if now > self._known_until:
-            self._known = self._read()
-            self._known_until = now + _KEPT_S
+    def _look(self) -> Mapping[str, str | None]:
+        source = self._read()
+        if source is not self._source:
+            self._source, self._known = source, dict(source)
         return self._known
 
 
-def parse_entries(entries: Iterable[str]) -> dict[str, str | None]:
-    """Reads what `git config --null --list` prints; of a key that is set twice the last counts."""
-    found: dict[str, str | None] = {}
-    for entry in entries:
-        key, newline, value = entry.partition("\n")
-        found[key.lower()] = value if newline else None
-    return found
+def parse_entries(entries: Iterable[str]) -> Settings:
+    """Reads what `git config --null --list` prints."""
+    pairs = (entry.partition("\n") for entry in entries)
+    return [(key, value if newline else None) for key, newline, value in pairs]
+
+
+def normalise_key(key: str) -> str:
+    """Spells a key as git prints it: in lower case but for what stands between two dots."""
+    first, dot, rest = key.partition(".")
+    middle, last_dot, last = rest.rpartition(".")
+    return f"{first.lower()}{dot}{middle}{last_dot}{last.lower()}"
 
 
 def parse_flag(value: str | None) -> bool | None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError, UsageError
+from git_session.store.git.all_settings import (
+    KEPT_S,
+    Settings,
+    normalise_key,
+    parse_entries,
+    parse_flag,
+)
 from git_session.store.git.child import Ended, run_program
 from git_session.store.git.program import git_environment
 from git_session.store.git.words import redact_password, split_words
@@ -21,6 +29,7 @@ DEFAULT_TIMEOUT_S: Final = 120.0
 _USAGE: Final = 129
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _URL: Final = re.compile(r"[^/]*:")
+_OF_A_REMOTE: Final = re.compile(r"remote\..*\.(?:url|pushurl|vcs)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,9 @@ class Address:
 
 
 class GitSettings:
-    """Reads the configuration that holds in one repository; each answer is one call of git.
+    """Reads the configuration that holds in one repository, all of it in one call of git.
 
+    What was read stands for some seconds: who runs for hours hears of what the user changes.
     `git_dir` is the checkout's own git directory, so that HEAD is its HEAD; `worktree` the top of
     that checkout, from where a remote's relative path counts, or None in a bare repository. Every
     call may take `timeout_s` seconds.
@@ -48,18 +58,31 @@ class GitSettings:
         self.timeout_s = timeout_s
         self._git_dir = git_dir
         self._start = worktree or git_dir
+        self._known: Settings = []
+        self._known_until = float("-inf")
 
-    def list_all(self) -> list[str]:
-        """Reads all settings, each as its key, a newline and its value. Raises ConfigError."""
-        return self._read("--list")
+    def list_all(self) -> Settings:
+        """Reads all settings, in the order in which they take effect. Raises ConfigError."""
+        now = time.monotonic()
+        if now > self._known_until:
+            self._known = parse_entries(self._read("--list"))
+            self._known_until = now + KEPT_S
+        return self._known
+
+    def forget(self) -> None:
+        """Lets what was read go: something is about to be changed."""
+        self._known_until = float("-inf")
 
     def config_all(self, key: str, kind: Literal["bool", "int", "path"] | None = None) -> list[str]:
         """Reads all values of a key from all of git's files, parsed by git as `kind`.
 
         As in git, an empty value forgets those before it. Raises ConfigError.
         """
-        typed = [f"--type={kind}"] if kind else []
-        values = self._read(*typed, "--get-all", key)
+        if kind is not None:
+            values = self._read(f"--type={kind}", "--get-all", key)
+        else:
+            known = normalise_key(key)
+            values = [value or "" for name, value in self.list_all() if name == known]
         if "" in values:
             del values[: len(values) - values[::-1].index("")]
         return values
@@ -70,8 +93,9 @@ class GitSettings:
         As in git, an empty value of a key forgets those before it. Raises ConfigError.
         """
         found: list[tuple[str, str]] = []
-        for entry in self._read("--get-regexp", pattern):
-            key, _, value = entry.partition("\n")
+        for key, value in self.list_all():
+            if re.search(pattern, key) is None:
+                continue
             if not value:
                 found = [pair for pair in found if pair[0] != key]
             else:
@@ -80,12 +104,21 @@ class GitSettings:
 
     def config_bool(self, key: str, *, default: bool) -> bool:
         """Reads a yes or no as git understands it; the last value counts. Raises ConfigError."""
-        values = self._read("--type=bool", "--get", key)
-        return values[-1] == "true" if values else default
+        known = normalise_key(key)
+        values = [value for name, value in self.list_all() if name == known]
+        if not values:
+            return default
+        flag = parse_flag(values[-1])
+        if flag is None:
+            raise ConfigError(
+                f"{key} is {values[-1]!r}, which is neither yes nor no",
+                f"git config --show-origin --get-all {key} tells where it is set",
+            )
+        return flag
 
     def remotes(self) -> list[str]:
         """Lists the configured remotes that have an address, in the order of the configuration."""
-        keys = self._read("--name-only", "--get-regexp", r"^remote\..*\.(url|pushurl|vcs)$")
+        keys = (key for key, _ in self.list_all() if _OF_A_REMOTE.fullmatch(key))
         return list(dict.fromkeys(key.partition(".")[2].rpartition(".")[0] for key in keys))
 
     def default_remotes(self) -> list[str]:

@@ -60,6 +60,7 @@ class HookSettings(GitSettings):
         return os.fsdecode(ended.stdout).partition("\0")[0] or None
 
     def _change(self, *args: str) -> None:
+        self.forget()
         ended = self._run(["config", "--local", *args], git_environment())
         if ended.code != 0:
             raise ReadOnlyError(
