@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
@@ -32,7 +32,7 @@ class TaskRecorder(LogQueries):
         if not title.strip():
             raise UsageError("a task needs a title", 'git session task add "Fix the flaky test"')
         require_id(convoy)
-        issue_id = secrets.token_bytes(16)
+        issue_id = os.urandom(16)
 
         def add(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
             taken = {task_id for _, task_id, _ in task_refs(replay)}
@@ -81,10 +81,14 @@ class TaskRecorder(LogQueries):
 def new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -> str:
     """Draws an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
     for _ in range(1000):
-        drawn = form(now, secrets.token_hex(2))
+        drawn = form(now, _draw_digits())
         if drawn not in taken:
             return drawn
     raise ConflictError("no free id could be drawn for today", "give one: --session-id ID")
+
+
+def _draw_digits() -> str:
+    return os.urandom(2).hex()
 
 
 def require_id(given: str | None) -> None:

@@ -5,8 +5,7 @@ The loop that meets a lost race is here, one attempt is in store/repository/.
 
 from __future__ import annotations
 
-import random
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +97,8 @@ class LogWriter:
                     return appended
                 if time.monotonic() > deadline:
                     raise self._give_up()
+                import random  # 1 ms, for those who lost a race
+
                 # Jitter, so that two losers do not meet again.
                 time.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -138,7 +139,7 @@ class LogWriter:
         self._actor = ensure_actor(
             self._store.common_dir,
             now=self._clock(),
-            new_actor_id=secrets.token_hex(16),
+            new_actor_id=os.urandom(16).hex(),
             actor_id=self._actor_id,
             environ=self._environ,
         )
