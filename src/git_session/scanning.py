@@ -217,7 +217,7 @@ def refuse_secrets(
     a credential in it must be able to end. `cleared` are texts that were scanned, those of these
     events are added. Raises SecretError, ConfigError.
     """
-    policy = read_policy(store.git_settings)
+    policy = read_policy(store.settings)
     if policy.mode != "refuse":
         return
     texts = [text for text in list_texts(events) if text.text not in cleared]

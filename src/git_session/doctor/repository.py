@@ -123,7 +123,7 @@ def _clocks(log: SessionLog) -> Check:
 
 
 def _secrets(log: SessionLog) -> Check:
-    mode = read_policy(log.store.git_settings).mode
+    mode = read_policy(log.store.settings).mode
     if mode == "off":
         return fine("secrets", "what leaves is not scanned for credentials")
     scanned = scan_texts(["a text"], (), _SCAN_S)

@@ -92,7 +92,7 @@ def read_trusted_keys(store: ObjectStore) -> list[TrustedKey]:
     A broken actor or a malformed key of one is left out, as one that is not known. Raises
     ConfigError for a setting, a list or a line of it that cannot be used.
     """
-    settings = store.git_settings
+    settings = store.settings
     found = settings.config_matching(r"^session\.trustedkey(sblob)?$")
     keys = list(_read_own_keys(store))
     where = f"{KEY_SETTING} of git's configuration"

@@ -11,21 +11,22 @@ from pathlib import Path
 from typing import Final, Literal
 
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError, UsageError
-from git_session.store.git.all_settings import (
-    KEPT_S,
+from git_session.store.git.child import Ended, run_program
+from git_session.store.git.program import git_environment
+from git_session.store.git.values import (
     Settings,
     normalise_key,
     parse_entries,
     parse_flag,
+    parse_number,
 )
-from git_session.store.git.child import Ended, run_program
-from git_session.store.git.program import git_environment
 from git_session.store.git.words import redact_password, split_words
 from git_session.wire.plain_text import quote_word
 
 DEFAULT_TIMEOUT_S: Final = 120.0
 """Seconds that one call of git may take."""
 
+_KEPT_S: Final = 5.0
 _USAGE: Final = 129
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _URL: Final = re.compile(r"[^/]*:")
@@ -46,28 +47,43 @@ class Address:
 class GitSettings:
     """Reads the configuration that holds in one repository, all of it in one call of git.
 
-    What was read stands for some seconds: who runs for hours hears of what the user changes.
+    To ask takes a tenth of the time that libgit2 takes to load, and what `git -c` sets counts. What
+    was read stands for some seconds: who runs for hours hears of what the user changes.
     `git_dir` is the checkout's own git directory, so that HEAD is its HEAD; `worktree` the top of
     that checkout, from where a remote's relative path counts, or None in a bare repository. Every
     call may take `timeout_s` seconds.
     """
 
     def __init__(
-        self, git_dir: Path, worktree: Path | None = None, *, timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        git_dir: Path,
+        worktree: Path | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        read_without_git: Callable[[], Settings] | None = None,
     ) -> None:
         self.timeout_s = timeout_s
         self._git_dir = git_dir
         self._start = worktree or git_dir
+        self._read_without_git = read_without_git
         self._known: Settings = []
+        self._last: dict[str, str | None] = {}
         self._known_until = float("-inf")
 
-    def list_all(self) -> Settings:
-        """Reads all settings, in the order in which they take effect. Raises ConfigError."""
-        now = time.monotonic()
-        if now > self._known_until:
-            self._known = parse_entries(self._read("--list"))
-            self._known_until = now + KEPT_S
-        return self._known
+    def read_flag(self, key: str, *, default: bool) -> bool:
+        """Reads a yes or no; what is neither, or not set, is as `default` says."""
+        known, key = self._read_last(), normalise_key(key)
+        found = parse_flag(known[key]) if key in known else None
+        return default if found is None else found
+
+    def read_number(self, key: str, *, default: int) -> int:
+        """Reads a whole number, which may end in k, m or g; else `default`."""
+        found = parse_number(self._read_last().get(normalise_key(key)) or "")
+        return default if found is None else found
+
+    def read_text(self, key: str, *, default: str) -> str:
+        """Reads a value as it stands there; an empty one counts as none."""
+        return self._read_last().get(normalise_key(key)) or default
 
     def forget(self) -> None:
         """Lets what was read go: something is about to be changed."""
@@ -82,7 +98,7 @@ class GitSettings:
             values = self._read(f"--type={kind}", "--get-all", key)
         else:
             known = normalise_key(key)
-            values = [value or "" for name, value in self.list_all() if name == known]
+            values = [value or "" for name, value in self._read_all() if name == known]
         if "" in values:
             del values[: len(values) - values[::-1].index("")]
         return values
@@ -93,7 +109,7 @@ class GitSettings:
         As in git, an empty value of a key forgets those before it. Raises ConfigError.
         """
         found: list[tuple[str, str]] = []
-        for key, value in self.list_all():
+        for key, value in self._read_all():
             if re.search(pattern, key) is None:
                 continue
             if not value:
@@ -102,23 +118,9 @@ class GitSettings:
                 found.append((key, value))
         return found
 
-    def config_bool(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no as git understands it; the last value counts. Raises ConfigError."""
-        known = normalise_key(key)
-        values = [value for name, value in self.list_all() if name == known]
-        if not values:
-            return default
-        flag = parse_flag(values[-1])
-        if flag is None:
-            raise ConfigError(
-                f"{key} is {values[-1]!r}, which is neither yes nor no",
-                f"git config --show-origin --get-all {key} tells where it is set",
-            )
-        return flag
-
     def remotes(self) -> list[str]:
         """Lists the configured remotes that have an address, in the order of the configuration."""
-        keys = (key for key, _ in self.list_all() if _OF_A_REMOTE.fullmatch(key))
+        keys = (key for key, _ in self._read_all() if _OF_A_REMOTE.fullmatch(key))
         return list(dict.fromkeys(key.partition(".")[2].rpartition(".")[0] for key in keys))
 
     def default_remotes(self) -> list[str]:
@@ -175,6 +177,30 @@ class GitSettings:
             return []
         # A branch that follows a local one has "." for its remote.
         return [name for name in self.config_all(f"branch.{branch}.remote")[-1:] if name != "."]
+
+    def _read_all(self) -> Settings:
+        """Reads all settings, in the order in which they take effect. Raises ConfigError."""
+        now = time.monotonic()
+        if now > self._known_until:
+            self._known = self._list_settings()
+            self._last = dict(self._known)
+            self._known_until = now + _KEPT_S
+        return self._known
+
+    def _read_last(self) -> dict[str, str | None]:
+        """Reads what counts of each key: what was set last."""
+        self._read_all()
+        return self._last
+
+    def _list_settings(self) -> Settings:
+        try:
+            return parse_entries(self._read("--list"))
+        except ConfigError:
+            raise
+        except EnvironmentFaultError:  # there is no git on PATH
+            if self._read_without_git is None:
+                raise
+            return self._read_without_git()
 
     def _read(self, *args: str) -> list[str]:
         """Runs `git config`; what is not set is an empty list. Raises ConfigError."""

@@ -12,10 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from git_session.errors import ConfigError, DamagedLogError, EnvironmentFaultError, GitSessionError
+from git_session.errors import DamagedLogError, GitSessionError
 from git_session.store.files.regular_file import is_strange, require_regular_refs
 from git_session.store.files.writability import require_writable
-from git_session.store.git.all_settings import Settings, SettingsReader
 from git_session.store.git.place import Place, UnclearError
 from git_session.store.repository.ref_files import read_ref_file, read_ref_files
 from git_session.store.repository.ref_move import move_ref
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import pygit2
 
     from git_session.store.git.settings import GitSettings
+    from git_session.store.git.values import Settings
 
 REPAIR_HINT: Final = "git session repair looks for what it should be"
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
@@ -66,24 +66,14 @@ class RefStore:
         return self.settings.read_flag("session.fsync", default=wanted)
 
     @cached_property
-    def settings(self) -> SettingsReader:
+    def settings(self) -> GitSettings:
         """Gives git's settings that hold here, from all files and `git -c`."""
-        return SettingsReader(self._read_settings)
-
-    @cached_property
-    def git_settings(self) -> GitSettings:
-        """Gives what reads all that git's settings say, some of which have many values."""
         from git_session.store.git.settings import GitSettings
 
-        return GitSettings(self.git_dir, self.worktree)
-
-    def _read_settings(self) -> Settings:
-        try:
-            return self.git_settings.list_all()
-        except ConfigError:
-            raise
-        except EnvironmentFaultError:  # there is no git on PATH
+        def read_without_git() -> Settings:
             return [(entry.name, entry.value) for entry in self._repository.config]
+
+        return GitSettings(self.git_dir, self.worktree, read_without_git=read_without_git)
 
     def read_ref(self, name: str) -> str | None:
         """Reads the commit id that a ref holds on disk at this moment; None without the ref.

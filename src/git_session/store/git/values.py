@@ -1,20 +1,16 @@
-"""What `git config --list` says: all settings that hold in a repository, `git -c` among them.
+"""What git's settings mean: their keys, and values that are a yes, a no or a number.
 
-To ask takes a tenth of the time that libgit2 takes to load. Source: git-config(1), "--list",
-"--null" and "Values".
+Source: git-config(1), "--list", "--null" and "Values".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 Settings = Sequence[tuple[str, str | None]]
 """Keys, as git spells them, with their values; None where a key stands without one: it is on."""
-
-KEPT_S: Final = 5.0
-"""So long what was read stands: who runs for hours hears of what the user changes."""
 
 _YES: Final = frozenset({"true", "yes", "on"})
 _NO: Final = frozenset({"false", "no", "off", ""})
@@ -24,39 +20,6 @@ _NUMBER: Final = re.compile(
 )
 _INT: Final = 1 << 31
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-
-
-class SettingsReader:
-    """Answers from what `read` gives; of a key that is set more than once the last value counts.
-
-    What is not set, or not what git would take for such a value, is as `default` says.
-    """
-
-    def __init__(self, read: Callable[[], Settings]) -> None:
-        self._read = read
-        self._source: Settings = ()
-        self._known: dict[str, str | None] = {}
-
-    def read_flag(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no."""
-        known = self._look()
-        found = parse_flag(known[normalise_key(key)]) if normalise_key(key) in known else None
-        return default if found is None else found
-
-    def read_number(self, key: str, *, default: int) -> int:
-        """Reads a whole number, which may end in k, m or g."""
-        found = parse_number(self._look().get(normalise_key(key)) or "")
-        return default if found is None else found
-
-    def read_text(self, key: str, *, default: str) -> str:
-        """Reads a value as it stands there; an empty one counts as none."""
-        return self._look().get(normalise_key(key)) or default
-
-    def _look(self) -> Mapping[str, str | None]:
-        source = self._read()
-        if source is not self._source:
-            self._source, self._known = source, dict(source)
-        return self._known
 
 
 def parse_entries(entries: Iterable[str]) -> Settings:
