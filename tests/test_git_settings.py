@@ -133,11 +133,55 @@ def test_without_git_settings_are_read_all_the_same(
     git(repo, "config", "session.autoSync", "yes")
     with (repo / ".git" / "config").open("a") as config:
         config.write("[Session]\n\tfsync\n")
+    git(repo, "config", "user.name", os.fsdecode(b"J\xfcrgen"))
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = ObjectStore.open(repo).settings
     assert settings.read_text("session.task", default="") == "t-1"
     assert settings.read_flag("session.autoSync", default=False)
     assert settings.read_flag("session.fsync", default=False)
+
+
+@pytest.mark.parametrize(
+    "script", ["exec sleep 1000", "kill -SEGV $$", "exit 1", "exit 0", "echo no; exit 129"]
+)
+def test_a_git_that_fails_costs_time_and_nothing_else(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
+) -> None:
+    git(repo, "config", "session.task", "t-1")
+    (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("git_session.store.repository.refs._SETTINGS_TIMEOUT_S", 0.2)
+    settings = ObjectStore.open(repo).settings
+    assert settings.read_text("session.task", default="") == "t-1"
+
+
+def test_the_settings_of_a_repository_with_an_extension_unknown_to_git_count(repo: Path) -> None:
+    """Git passes over all of them, and says so on stderr alone."""
+    for key, value in (
+        ("session.task", "t-1"),
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.preciousObjects", "false"),
+        ("extensions.relativeWorktrees", "true"),
+    ):
+        git(repo, "config", key, value)
+    assert ObjectStore.open(repo).settings.read_text("session.task", default="") == "t-1"
+
+
+def test_what_was_read_before_stands_while_git_cannot_be_asked(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A command may remove the checkout that it was run in, and has an exit code all the same."""
+    now = [100.0]
+    monkeypatch.setattr("git_session.store.git.settings.time.monotonic", lambda: now[0])
+    git(repo, "commit", "--quiet", "--allow-empty", "--message", "One")
+    git(repo, "config", "session.task", "t-1")
+    git(repo, "worktree", "add", "--quiet", str(tmp_path / "linked"))
+    settings = ObjectStore.open(tmp_path / "linked").settings
+    assert settings.read_text("session.task", default="") == "t-1"
+    git(repo, "worktree", "remove", str(tmp_path / "linked"))
+    now[0] += 6
+    assert settings.read_text("session.task", default="") == "t-1"
 
 
 def test_a_transition_under_a_broken_configuration_is_an_error_with_the_place(
@@ -147,4 +191,4 @@ def test_a_transition_under_a_broken_configuration_is_an_error_with_the_place(
     (Path(os.environ["HOME"]) / ".gitconfig").write_text("[remote\n")
     ran = cli(repo, "start", task)
     assert ran.code == 5, ran
-    assert "bad config line 1" in ran.stderr
+    assert ".gitconfig:1)" in ran.stderr

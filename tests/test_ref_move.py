@@ -235,3 +235,20 @@ def test_where_git_keeps_a_log_of_the_ref_it_gets_its_line(repo: Path, commits: 
     assert ObjectStore.open(repo).advance_ref(WAL, commits[1], commits[0], "moved on")
     said = git(repo, "reflog", "show", "--format=%gs", WAL).split("\n")
     assert said == ["moved on", "begun"]
+
+
+def test_a_dead_lock_is_cleared_also_where_libgit2_moves_the_ref(
+    repo: Path, common_dir: Path, commits: list[str]
+) -> None:
+    """A program of ours that lives long meets the lock of one that was killed meanwhile."""
+    store = ObjectStore.open(repo)
+    with store.queue():
+        assert store.advance_ref(WAL, None, commits[1], "test")
+    (common_dir / "logs" / WAL).parent.mkdir(parents=True, exist_ok=True)
+    (common_dir / "logs" / WAL).touch()
+    with start_holder(common_dir, WAL) as holder:
+        kill(holder)
+    assert lock_of(common_dir).exists()
+    with store.queue():
+        assert store.advance_ref(WAL, commits[1], commits[0], "test")
+    assert git(repo, "rev-parse", WAL) == commits[0]

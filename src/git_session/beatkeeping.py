@@ -138,7 +138,7 @@ class BeatKeeper:
     def _read_interval_leniently(self) -> int:
         try:
             return self.read_interval()
-        except ConfigError:  # the beat that comes to need it will say so
+        except GitSessionError:  # the beat that comes to need it will say so
             return parse_duration(DEFAULT_INTERVAL)
 
     def _find_worktree(self, stored: str) -> str | None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from git_session.errors import GitSessionError
 from git_session.log import SessionLog
 from git_session.store.git.child import start_detached
 from git_session.store.git.program import git_environment
@@ -28,13 +29,13 @@ _MARK: Final = "maintenance.started"
 def start_maintenance(log: SessionLog) -> bool:
     """Starts git's maintenance if it is due; tells whether it did. Takes no time, never fails."""
     mark = log.common_dir / names.SESSION_DIR / _MARK
-    if not is_due(log) or _is_recent(mark):
-        return False
     try:
+        if not is_due(log) or _is_recent(mark):
+            return False
         mark.touch()
         command = ["git", f"--git-dir={log.common_dir}", "maintenance", "run", "--auto", "--quiet"]
         start_detached(command, cwd=log.common_dir, env=git_environment())
-    except OSError:
+    except (GitSessionError, OSError):
         return False
     return True
 

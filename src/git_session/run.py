@@ -281,15 +281,22 @@ class _Run:
         return result
 
     def _follow_up(self) -> None:
-        """Starts what others start after a transition."""
+        """Starts what others start after a transition; what is recorded does not fail for it."""
         start_maintenance(self._log)
-        is_synced = self._orders.is_synced
-        if is_synced or self._log.store.settings.read_flag("session.autoSync", default=False):
-            from git_session.autosync import start_background
+        try:
+            failure = self._start_sync()
+        except (GitSessionError, OSError) as error:
+            failure = str(error)
+        if failure is not None:
+            self._warn(failure)
 
-            failure = start_background(self._log)
-            if failure is not None:
-                self._warn(failure)
+    def _start_sync(self) -> str | None:
+        is_wanted = self._log.store.settings.read_flag("session.autoSync", default=False)
+        if not is_wanted and not self._orders.is_synced:
+            return None
+        from git_session.autosync import start_background
+
+        return start_background(self._log)
 
     def _unblocked(self) -> AbstractContextManager[None]:
         """Lets no program that is started meanwhile inherit what signals are blocked here."""

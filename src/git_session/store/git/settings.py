@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError, UsageError
+from git_session.errors import (
+    ConfigError,
+    EnvironmentFaultError,
+    GitSessionError,
+    NotFoundError,
+    UsageError,
+)
 from git_session.store.git.child import Ended, run_program
 from git_session.store.git.program import git_environment
 from git_session.store.git.values import (
@@ -27,6 +33,7 @@ DEFAULT_TIMEOUT_S: Final = 120.0
 """Seconds that one call of git may take."""
 
 _KEPT_S: Final = 5.0
+_FORMAT_KEY: Final = "core.repositoryformatversion"
 _USAGE: Final = 129
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _URL: Final = re.compile(r"[^/]*:")
@@ -51,7 +58,7 @@ class GitSettings:
     was read stands for some seconds: who runs for hours hears of what the user changes.
     `git_dir` is the checkout's own git directory, so that HEAD is its HEAD; `worktree` the top of
     that checkout, from where a remote's relative path counts, or None in a bare repository. Every
-    call may take `timeout_s` seconds.
+    call may take `timeout_s` seconds. Where git fails to list the settings `read_without_git` does.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class GitSettings:
         self._git_dir = git_dir
         self._start = worktree or git_dir
         self._read_without_git = read_without_git
+        self._is_git_lost = False
         self._known: Settings = []
         self._last: dict[str, str | None] = {}
         self._known_until = float("-inf")
@@ -182,7 +190,11 @@ class GitSettings:
         """Reads all settings, in the order in which they take effect. Raises ConfigError."""
         now = time.monotonic()
         if now > self._known_until:
-            self._known = self._list_settings()
+            try:
+                self._known = self._list_settings()
+            except GitSessionError:
+                if not self._known:
+                    raise  # else what was read before is better than no answer
             self._last = dict(self._known)
             self._known_until = now + _KEPT_S
         return self._known
@@ -193,14 +205,24 @@ class GitSettings:
         return self._last
 
     def _list_settings(self) -> Settings:
-        try:
+        """Lists all settings by git, or, where that fails, by `read_without_git`."""
+        if self._read_without_git is None:
             return parse_entries(self._read("--list"))
-        except ConfigError:
-            raise
-        except EnvironmentFaultError:  # there is no git on PATH
-            if self._read_without_git is None:
-                raise
-            return self._read_without_git()
+        if not self._is_git_lost:
+            listed = self._try_to_list()
+            if listed is not None:
+                return listed
+            self._is_git_lost = True  # one that hangs is not waited for again
+        return self._read_without_git()
+
+    def _try_to_list(self) -> Settings | None:
+        try:
+            ended = self._run(["config", "--null", "--list"], git_environment())
+        except EnvironmentFaultError:
+            return None
+        listed = parse_entries(_split(ended.stdout)) if ended.code == 0 else []
+        # Of a repository with an extension that it does not know, git leaves the settings out.
+        return listed if any(key == _FORMAT_KEY for key, _ in listed) else None
 
     def _read(self, *args: str) -> list[str]:
         """Runs `git config`; what is not set is an empty list. Raises ConfigError."""
@@ -211,7 +233,7 @@ class GitSettings:
                 "git config --list --show-origin tells which file says what",
                 split_words(ended.stderr),
             )
-        return os.fsdecode(ended.stdout).split("\0")[:-1]
+        return _split(ended.stdout)
 
     def _run(
         self,
@@ -261,4 +283,8 @@ def read_paths_here(key: str) -> list[str]:
             "git config --list --show-origin tells which file says what",
             split_words(ended.stderr),
         )
-    return os.fsdecode(ended.stdout).split("\0")[:-1]
+    return _split(ended.stdout)
+
+
+def _split(listed: bytes) -> list[str]:
+    return os.fsdecode(listed).split("\0")[:-1]

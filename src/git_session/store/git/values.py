@@ -15,7 +15,7 @@ Settings = Sequence[tuple[str, str | None]]
 _YES: Final = frozenset({"true", "yes", "on"})
 _NO: Final = frozenset({"false", "no", "off", ""})
 _NUMBER: Final = re.compile(
-    r"[ \t]*([+-]?)(?:0x([0-9a-f]{1,15})|0([0-7]{0,20})|([1-9][0-9]{0,17}))([kmg]?)",
+    r"[ \t\n\v\f\r]*([+-]?)(?:0x([0-9a-f]{1,15})|0([0-7]{0,20})|([1-9][0-9]{0,17}))([kmg]?)",
     re.IGNORECASE | re.ASCII,
 )
 _INT: Final = 1 << 31
@@ -42,7 +42,7 @@ def parse_flag(value: str | None) -> bool | None:
     if value.lower() in _NO:
         return False
     number = parse_number(value)
-    return None if number is None or not -_INT <= number < _INT else number != 0
+    return None if number is None or not -_INT < number < _INT else number != 0
 
 
 def parse_number(value: str) -> int | None:

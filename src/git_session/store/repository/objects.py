@@ -224,5 +224,6 @@ class ObjectStore(RefStore):
         try:
             return self.files.write(kind, data, is_durable=self.is_durable)
         except OSError as error:
-            require_writable(self.common_dir / "objects")
+            folder = os.path.dirname(error.filename or "") or self.common_dir / "objects"
+            require_writable(Path(folder))
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error

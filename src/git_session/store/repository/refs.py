@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from git_session.errors import DamagedLogError, GitSessionError
+from git_session.errors import ConfigError, DamagedLogError, GitSessionError
 from git_session.store.files.regular_file import is_strange, require_regular_refs
 from git_session.store.files.writability import require_writable
 from git_session.store.git.place import Place, UnclearError
 from git_session.store.repository.ref_files import read_ref_file, read_ref_files
-from git_session.store.repository.ref_move import move_ref
+from git_session.store.repository.ref_move import clear_dead_locks, move_ref
 from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from git_session.store.git.values import Settings
 
 REPAIR_HINT: Final = "git session repair looks for what it should be"
+_SETTINGS_TIMEOUT_S: Final = 5.0
+"""What git may take to list its settings; it takes some ms."""
+
 _LOCK_PAUSES_S: Final = (0.002, 0.02, 0.1)
 
 
@@ -70,10 +73,22 @@ class RefStore:
         """Gives git's settings that hold here, from all files and `git -c`."""
         from git_session.store.git.settings import GitSettings
 
-        def read_without_git() -> Settings:
-            return [(entry.name, entry.value) for entry in self._repository.config]
+        return GitSettings(
+            self.git_dir,
+            self.worktree,
+            timeout_s=_SETTINGS_TIMEOUT_S,
+            read_without_git=self._list_settings,
+        )
 
-        return GitSettings(self.git_dir, self.worktree, read_without_git=read_without_git)
+    def _list_settings(self) -> Settings:
+        config = self._repository.config
+        try:
+            return [(entry.name, _decode(entry.raw_value)) for entry in config]
+        except failures(ValueError) as error:
+            raise ConfigError(
+                f"git's configuration cannot be read: {error}",
+                "git config --list --show-origin tells which file says what",
+            ) from error
 
     def read_ref(self, name: str) -> str | None:
         """Reads the commit id that a ref holds on disk at this moment; None without the ref.
@@ -133,7 +148,7 @@ class RefStore:
             tip = self.read_ref(name)
             if tip != expected:
                 return tip == new
-            if self.held_lock(name) is not None:
+            if self.held_lock(name) is not None and not clear_dead_locks(self._folder):
                 return False
             require_writable(self._lock_path(name).parent)
             time.sleep(pause)  # the lock may have been let go of in between
@@ -170,6 +185,10 @@ class RefStore:
 
     def _lock_path(self, name: str) -> Path:
         return self.common_dir / f"{name}.lock"
+
+
+def _decode(value: bytes | None) -> str | None:
+    return None if value is None else os.fsdecode(value)
 
 
 def unlock_hint(lock: Path) -> str:
