@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from git_session.doctor.repository import judge_git
+from git_session.doctor.settings import READERS
 from git_session.hooks.shim import encode_shim
 from git_session.log import SessionLog
 from git_session.store.host.agent_sessions import AgentSessions
 from tests.conftest import Cli, Ran, git
+from tools.reference import SETTINGS
 
 pytestmark = pytest.mark.heavy
 
@@ -155,9 +157,56 @@ def test_a_remote_that_is_ahead_behind_or_gone_is_named(
     git(healthy, "update-ref", "refs/grite/wal", head)
     line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
     assert line["message"] == "reached; it has what is not here"
+    assert cli(healthy, "task", "add", "A third one").code == 0
+    line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
+    assert line["message"] == "reached; it has what is not here, and lacks what was recorded here"
     bare.rename(tmp_path / "gone")
     line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
     assert line["status"] == "failing"
+
+
+@pytest.mark.parametrize("key", sorted(READERS))
+def test_a_setting_that_cannot_be_read_has_a_line_that_names_it(
+    key: str, healthy: Path, cli: Cli
+) -> None:
+    git(healthy, "config", key, "perhaps")
+    line = _lines(cli(healthy, "doctor", "--json"))[key]
+    assert line["status"] == "failing"
+    assert "perhaps" in line["message"] or "trusted key" in line["message"]
+    assert line["command"].startswith("git ")
+
+
+def test_every_setting_is_read_by_the_doctor_but_for_those_that_are_any_text() -> None:
+    others = {"session.remote", "session.secrets", "session.secretsAllow"}
+    any_text = {"session.task", "session.repo"}
+    assert set(READERS) == {name for name, _ in SETTINGS} - others - any_text
+
+
+def test_a_remote_that_only_the_setting_knows_is_named_as_the_settings_mistake(
+    healthy: Path, cli: Cli
+) -> None:
+    git(healthy, "config", "session.remote", "nosuchremote")
+    line = _lines(cli(healthy, "doctor", "--json"))["remote nosuchremote"]
+    assert line["status"] == "failing"
+    assert "session.remote names it" in line["message"]
+    assert line["command"] == "git config session.remote origin"
+
+
+def test_broken_settings_of_grite_are_one_failing_line_among_the_others(
+    healthy: Path, cli: Cli
+) -> None:
+    path = healthy / ".git" / "grite" / "config.toml"
+    told = path.read_text()
+    path.write_text("[x\n")
+    ran = cli(healthy, "doctor", "--json")
+    lines = _lines(ran)
+    assert ran.code == 1
+    assert "line 1: is not TOML" in lines["grite's settings"]["message"]
+    assert (lines["git"]["status"], lines["log"]["status"]) == ("ok", "ok")
+    path.write_text(told + 'lock_policy = "strict"\n')
+    line = _lines(cli(healthy, "doctor", "--json"))["grite's settings"]
+    assert line["status"] == "warning"
+    assert "strict" in line["message"] or "lock_policy" in line["message"]
 
 
 def test_a_log_that_cannot_be_moved_or_read_and_a_wrong_clock_are_named(

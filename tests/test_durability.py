@@ -90,3 +90,25 @@ def test_nothing_waits_for_the_disk_unless_asked(repo: Path, tmp_path: Path, ses
 def test_gits_own_setting_counts_where_ours_is_not_set(setting: str, *, is_on: bool) -> None:
     """Source: git-config(1), core.fsync."""
     assert syncs_loose_objects(setting) is is_on
+
+
+def test_what_is_neither_yes_nor_no_records_nothing_and_hinders_no_reader(
+    repo: Path, cli: Cli, session: str
+) -> None:
+    """Who asked for durability must not believe that it is on."""
+    git(repo, "config", "session.fsync", "maybe")
+    before = git(repo, "rev-parse", "refs/grite/wal")
+    ran = cli(repo, "ready", session)
+    assert ran.code == 5
+    assert "session.fsync is 'maybe'" in ran.stderr
+    assert "git config session.fsync true" in ran.stderr
+    assert git(repo, "rev-parse", "refs/grite/wal") == before
+    assert cli(repo, "list").code == 0
+
+
+def test_a_setting_about_less_than_that_keeps_nothing_from_being_recorded(
+    repo: Path, cli: Cli, session: str
+) -> None:
+    for key in ("session.autoSync", "session.beatInterval", "session.pushTimeout"):
+        git(repo, "config", key, "x")
+    assert cli(repo, "ready", session).code == 0

@@ -39,12 +39,13 @@ class Progress(Protocol):
 class LogReader:
     """Holds a repository's log as last read; `read` brings it up to the ref's head.
 
-    The first read starts from the index, which `save` brings up to date.
+    The first read starts from the index, which `save` brings up to date. `config` is grite's
+    settings as they stand in the repository, unless told.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, config: GriteConfig | None = None) -> None:
         self.store = store
-        self.config: GriteConfig = read_config(store.common_dir)
+        self.config: GriteConfig = read_config(store.common_dir) if config is None else config
         self.progress: Progress | None = None
         self._head: str | None = None
         self._base: str | None = None

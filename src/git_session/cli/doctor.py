@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from git_session.cli.opening import open_log
+from git_session.cli.opening import find_here
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_lines
 from git_session.cli.streams import has_colors
@@ -25,15 +25,15 @@ _COLORS: Final = {"ok": "green", "warning": "yellow", "failing": "red"}
 def doctor_command(settings: Settings, is_mended: bool, is_fired: bool) -> int:
     """Looks whether all is well, and says what mends it.
 
-    The repository, the log, the actor, the index and clocks; git's hooks, where git would look,
-    ours run and seen to act in a repository of their own; agents' settings; the remotes; lease
-    locks. Ends with 0 only when all is well.
+    The repository, the log, the actor, the index and clocks; the settings; git's hooks, where git
+    would look, ours run and seen to act in a repository of their own; agents' settings; the
+    remotes; lease locks. Ends with 0 only when all is well.
     """
-    from git_session.doctor.examine import examine, mend
+    from git_session.doctor.examine import examine, mend, open_to_examine
     from git_session.hooks.install import find_program
 
     program = find_program(sys.argv[0], sys.executable, os.environ)
-    log = open_log()
+    log = open_to_examine(find_here())
     rows = []
     for check in examine(log, program, is_fired=is_fired):
         row = mend(check) if is_mended else check.row()

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from git_session.doctor.check import Check
 from git_session.doctor.hooks import check_agents, check_hooks
 from git_session.doctor.remotes import check_remotes
 from git_session.doctor.repository import check_repository
-from git_session.errors import GitSessionError
+from git_session.doctor.settings import check_settings
+from git_session.errors import ConfigError, GitSessionError
 from git_session.log import SessionLog
+from git_session.queries import read_clock
+from git_session.reader import LogReader
+from git_session.store.actors.config import GriteConfig
+from git_session.store.repository.objects import ObjectStore
+
+
+def open_to_examine(path: Path) -> SessionLog:
+    """Opens the log to be examined, also under settings that no other command goes on by.
+
+    Raises NotARepositoryError, UnsupportedRepositoryError.
+    """
+    try:
+        return SessionLog.open(path)
+    except ConfigError:
+        # Which they are has a line of its own; all else is looked at as if they were not there.
+        store = ObjectStore.open(path)
+        reader = LogReader(store, GriteConfig())
+        return SessionLog(store, actor_id=None, clock=read_clock, environ=os.environ, reader=reader)
 
 
 def examine(log: SessionLog, program: Sequence[str], *, is_fired: bool = False) -> Iterator[Check]:
@@ -19,6 +40,7 @@ def examine(log: SessionLog, program: Sequence[str], *, is_fired: bool = False) 
     With `is_fired` a commit is made through everybody's hooks, in a checkout made for it.
     """
     yield from check_repository(log)
+    yield from check_settings(log)
     yield from check_hooks(log, list(program), is_fired=is_fired)
     yield from check_agents(log, list(program))
     yield from check_remotes(log)

@@ -6,14 +6,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from git_session.doctor.check import Check, fail, fine
-from git_session.errors import DamagedLogError, GitSessionError, NotFoundError, WireError
+from git_session.errors import (
+    DamagedLogError,
+    GitSessionError,
+    NotFoundError,
+    UsageError,
+    WireError,
+)
 from git_session.exchange import Remote
 from git_session.log import SessionLog
 from git_session.merging import leads_to
 from git_session.store.git.remote import Git
+from git_session.store.git.settings import REMOTE_KEY
 from git_session.sync import choose_remotes, open_git
 from git_session.wire import names
 from git_session.wire.lock import is_expired, parse_lock
+from git_session.wire.plain_text import quote_word
 
 TIMEOUT_S: Final = 10.0
 _SYNC: Final = "git session sync"
@@ -29,8 +37,22 @@ def check_remotes(log: SessionLog) -> Iterator[Check]:
         yield fine("remote", "there is none: nothing to keep in step with")
         remotes = []
     for remote in remotes:
-        yield _check_remote(log, git, remote)
+        yield _check_setting(git, remote) or _check_remote(log, git, remote)
     yield from _check_locks(log)
+
+
+def _check_setting(git: Git, remote: Remote) -> Check | None:
+    """Gives the line of a remote that only the setting knows of; None for all others."""
+    if remote.name not in git.config_all(REMOTE_KEY):
+        return None
+    try:
+        git.find_address(remote.name)
+    except (NotFoundError, UsageError) as error:
+        known = git.remotes()
+        better = f"git config {REMOTE_KEY} {quote_word(known[0])}" if known else "git remote add"
+        message = f"{REMOTE_KEY} names it, and {error.sentence}"
+        return Check(f"remote {remote.name}", "failing", message, better)
+    return None
 
 
 def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
@@ -49,7 +71,21 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
         return Check(name, "warning", "reached; it has a log and this clone none", command)
     if _is_known(log, mine, theirs):
         return Check(name, "warning", "reached; it lacks what was recorded here", command)
-    return Check(name, "warning", "reached; it has what is not here", command)
+    message = "it has what is not here"
+    tracked = log.store.read_ref(names.tracking_ref(remote.tracking, names.WAL_REF))
+    if _has_unsent(log, mine, theirs, tracked):
+        message = "it has what is not here, and lacks what was recorded here"
+    return Check(name, "warning", f"reached; {message}", command)
+
+
+def _has_unsent(log: SessionLog, mine: str, theirs: str, tracked: str | None) -> bool:
+    """Tells whether a remote, at `theirs` now and at `tracked` when last seen, lacks ours for sure.
+
+    What it has now may not be here to be looked at.
+    """
+    if _is_known(log, theirs, mine):
+        return False
+    return tracked is not None and not _is_known(log, tracked, mine)
 
 
 def _is_known(log: SessionLog, mine: str, theirs: str) -> bool:

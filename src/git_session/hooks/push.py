@@ -9,9 +9,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from git_session.errors import GitSessionError, NotFoundError, RemoteTimeoutError
+from git_session.errors import ConfigError, GitSessionError, NotFoundError, RemoteTimeoutError
 from git_session.scanning import tell_finds
 from git_session.store.git.remote import Git, tracking_name
+from git_session.store.git.settings import GitSettings
+from git_session.store.git.values import parse_number
 from git_session.store.repository.objects import ObjectStore
 from git_session.sync import open_git, sync_log
 from git_session.wire import names
@@ -36,7 +38,7 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
     """
     store = ObjectStore.open(Path.cwd())
     git = open_git(store)
-    timeout_s = _read_timeout(git)
+    timeout_s = read_timeout(git)
     if timeout_s <= 0 or not _is_ours(store, git, remote, url):
         return
     try:
@@ -53,9 +55,16 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
         on_failure(f"the log was not sent to {remote}: {reason} (git session sync tells more)")
 
 
-def _read_timeout(git: Git) -> int:
-    values = git.config_all(TIMEOUT_KEY, "int")
-    return int(values[-1]) if values else DEFAULT_TIMEOUT_S
+def read_timeout(git: GitSettings) -> int:
+    """Reads how many seconds a push may wait for the log. Raises ConfigError."""
+    value = git.read_text(TIMEOUT_KEY, default=str(DEFAULT_TIMEOUT_S))
+    found = parse_number(value)
+    if found is None:
+        raise ConfigError(
+            f"{TIMEOUT_KEY} is {value!a}, which is no number of seconds",
+            f"git config {TIMEOUT_KEY} {DEFAULT_TIMEOUT_S}",
+        )
+    return found
 
 
 def _is_ours(store: ObjectStore, git: Git, remote: str, url: str) -> bool:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 KEY_SETTING: Final = "session.trustedKey"
 BLOB_SETTING: Final = "session.trustedKeysBlob"
 
-_KEY: Final = KEY_SETTING.lower()
-_BLOB: Final = BLOB_SETTING.lower()
+_KEY: Final = r"^session\.trustedkey$"
+_BLOB: Final = r"^session\.trustedkeysblob$"
 
 Source = Literal["actor", "config", "list"]
 
@@ -92,15 +92,20 @@ def read_trusted_keys(store: ObjectStore) -> list[TrustedKey]:
     A broken actor or a malformed key of one is left out, as one that is not known. Raises
     ConfigError for a setting, a list or a line of it that cannot be used.
     """
-    settings = store.settings
-    found = settings.config_matching(r"^session\.trustedkey(sblob)?$")
-    keys = list(_read_own_keys(store))
+    return [*_read_own_keys(store), *read_key_lines(store), *read_key_list(store)]
+
+
+def read_key_lines(store: ObjectStore) -> list[TrustedKey]:
+    """Reads the keys that `session.trustedKey` names. Raises ConfigError."""
     where = f"{KEY_SETTING} of git's configuration"
-    keys += [_parse_line(value, "config", where) for key, value in found if key == _KEY]
-    blobs = [value for key, value in found if key == _BLOB]
-    if blobs:
-        keys += _read_list(store, blobs[-1])
-    return keys
+    found = store.settings.config_matching(_KEY)
+    return [_parse_line(value, "config", where) for _, value in found]
+
+
+def read_key_list(store: ObjectStore) -> list[TrustedKey]:
+    """Reads the list that `session.trustedKeysBlob` names, if any. Raises ConfigError."""
+    found = store.settings.config_matching(_BLOB)
+    return _read_list(store, found[-1][1]) if found else []
 
 
 def format_key_line(actor_id: str, public_key: bytes, label: str | None = None) -> str:

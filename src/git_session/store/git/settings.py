@@ -32,6 +32,7 @@ from git_session.wire.plain_text import quote_word
 DEFAULT_TIMEOUT_S: Final = 120.0
 """Seconds that one call of git may take."""
 
+REMOTE_KEY: Final = "session.remote"
 _KEPT_S: Final = 5.0
 _FORMAT_KEY: Final = "core.repositoryformatversion"
 _USAGE: Final = 129
@@ -83,6 +84,17 @@ class GitSettings:
         known, key = self._read_last(), normalise_key(key)
         found = parse_flag(known[key]) if key in known else None
         return default if found is None else found
+
+    def require_flag(self, key: str, *, default: bool) -> bool:
+        """Reads a yes or no as read_flag does. Raises ConfigError for what is neither."""
+        known, name = self._read_last(), normalise_key(key)
+        found = parse_flag(known[name]) if name in known else default
+        if found is None:
+            raise ConfigError(
+                f"{key} is {known[name]!a}, which is neither a yes nor a no",
+                f"git config {key} true, or false",
+            )
+        return found
 
     def read_number(self, key: str, *, default: int) -> int:
         """Reads a whole number, which may end in k, m or g; else `default`."""
@@ -136,7 +148,7 @@ class GitSettings:
 
         Raises NotFoundError when there is none of them.
         """
-        chosen = self.config_all("session.remote") or self._upstream_remotes()
+        chosen = self.config_all(REMOTE_KEY) or self._upstream_remotes()
         if chosen:
             return list(dict.fromkeys(chosen))
         remotes = self.remotes()

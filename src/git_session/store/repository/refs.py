@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from git_session.store.git.settings import GitSettings
     from git_session.store.git.values import Settings
 
+FSYNC_KEY: Final = "session.fsync"
 REPAIR_HINT: Final = "git session repair looks for what it should be"
 _SETTINGS_TIMEOUT_S: Final = 5.0
 """What git may take to list its settings; it takes some ms."""
@@ -63,10 +64,11 @@ class RefStore:
     def is_durable(self) -> bool:
         """Tells whether what is written has to outlast a power failure before it is told.
 
-        `session.fsync` says so, and where that is not set git's own `core.fsync`.
+        `session.fsync` says so, and where that is not set git's own `core.fsync`. Raises
+        ConfigError where it says neither yes nor no: who asked for it must not believe it is on.
         """
         wanted = syncs_loose_objects(self.settings.read_text("core.fsync", default=""))
-        return self.settings.read_flag("session.fsync", default=wanted)
+        return self.settings.require_flag(FSYNC_KEY, default=wanted)
 
     @cached_property
     def settings(self) -> GitSettings:
