@@ -138,3 +138,10 @@ def test_people_read_a_line_for_each_finding_and_how_to_go_on(log: SessionLog, c
     applied = cli(top, "reconcile", "--apply", "--json").json()["data"]
     assert applied["is_applied"]
     assert applied["dead"][0]["session"]["session_id"] == "s-dead"
+
+
+def test_what_cannot_be_told_comes_with_what_to_do_about_it(log: SessionLog, cli: Cli) -> None:
+    log.start(_task(log), session_id="s-unknown")
+    ran = cli(log.common_dir.parent, "reconcile")
+    assert "git session exit ID --reason" in ran.stderr
+    assert "--pid" in ran.stderr

@@ -37,6 +37,22 @@ def last(cli: Cli, repo: Path) -> dict[str, Any]:
     return sessions(cli, repo)[-1]
 
 
+def test_what_keeps_a_run_from_beginning_is_told_by_code_and_hint(
+    cli: Cli, repo: Path, task: str, tmp_path: Path
+) -> None:
+    """A log that cannot be made is the environment's fault, as all that cannot be written."""
+    (repo / ".grite").write_text("in the way")
+    ran = cli(repo, "run", task, "--log", "--", "true")
+    assert ran.code == 5
+    assert "without --log" in ran.stderr
+    bare = tmp_path / "unborn"
+    git(tmp_path, "init", "--quiet", str(bare))
+    first = cli(bare, "task", "add", "Begin").stdout.strip()
+    ran = cli(bare, "run", first, "--new-worktree", "--", "true")
+    assert ran.code != 0
+    assert "git commit --allow-empty" in ran.stderr
+
+
 def ended(cli: Cli, repo: Path) -> tuple[str, int, str]:
     row = last(cli, repo)
     return row["state"], row["exit_code"], row["exit_reason"]

@@ -160,6 +160,20 @@ def test_without_a_pid_age_alone_decides_nothing(repo: Path, task: str) -> None:
     assert later.session(session).liveness.reasons == ["no pid"]
 
 
+def test_a_process_that_is_not_there_and_a_missing_checkout_are_said_at_once(
+    repo: Path, task: str, cli: Cli
+) -> None:
+    """No refusal: the process may be in another container, the checkout be made later."""
+    ran = cli(repo, "start", task, "--pid", "2147483000", "--worktree", "../nowhere", "--json")
+    assert ran.code == 0
+    assert "there is no process 2147483000 here" in ran.stderr
+    assert "nowhere" in ran.stderr
+    session = ran.json()["data"]["session"]["session_id"]
+    assert _verdict(repo, session) == ("unknown", "pid never seen")
+    ran = cli(repo, "start", task, "--pid", str(os.getpid()), "--worktree", ".")
+    assert "there is no" not in ran.stderr
+
+
 def test_the_block_alone_tells_what_its_clone_on_the_same_host_may_judge(
     repo: Path, task: str, child: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:

@@ -139,6 +139,18 @@ def test_a_session_whose_process_is_gone_is_given_up_after_a_while(
     assert "reconcile --apply" in (caught.value.hint or "")
 
 
+def test_at_the_time_limit_a_process_that_is_gone_is_no_mere_timeout(log: SessionLog) -> None:
+    process = subprocess.Popen(["sleep", "600"])
+    log.start(_task(log), session_id="s-dead", pid=process.pid)
+    process.kill()
+    process.wait()
+    with pytest.raises(UnreachableError, match="s-dead is dead: pid gone"):
+        Waiting(log, Goal(["s-dead"], timeout_s=0.1)).run()
+    log.start(_task(log), session_id="s-other")
+    with pytest.raises(WaitTimeoutError):
+        Waiting(log, Goal(["s-dead", "s-other"], is_any=True, timeout_s=0.1)).run()
+
+
 def test_refs_that_git_packs_meanwhile_are_no_end_of_listening(log: SessionLog) -> None:
     """Packing removes the folder `refs/grite` itself, and with it what was listened to."""
     steps: list[Callable[[SessionLog], object]] = [

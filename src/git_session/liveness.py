@@ -23,6 +23,9 @@ OTHER_HOST: Final = "other host"
 OTHER_NAMESPACE: Final = "other pid namespace"
 NO_EVIDENCE: Final = "no evidence"
 NO_PID: Final = "no pid"
+PID_UNSEEN: Final = "pid never seen"
+"""A pid was told, and whoever recorded it saw no process of that number."""
+
 NO_START: Final = "start not recorded"
 NOT_VISIBLE: Final = "process not visible"
 NO_BOOT: Final = "boot not known"
@@ -76,15 +79,19 @@ def judge(
     now: int,
     is_running: bool | None = None,
     start: int | None = None,
+    has_pid: bool = False,
 ) -> Verdict:
     """Judges a session that has not exited.
 
     `beat_ts` is its last sign of life and `now` the time, both ms since the epoch. What was seen
     of the pid counts only where is_of_here allows it: `is_running` (None: could not be told), and
-    the `start` of the process that has the pid now.
+    the `start` of the process that has the pid now. `has_pid`: the session names a pid, be there
+    evidence of it or not.
     """
     age = None if beat_ts is None else max(0, now - beat_ts)
     word, *reasons = _decide(evidence, here, is_running=is_running, start=start, age=age)
+    if reasons == [NO_PID] and has_pid:
+        reasons = [PID_UNSEEN]
     told = {key: value for key, value in evidence._asdict().items() if value is not None}
     if is_of_here(evidence, here):
         told |= {"is_running": is_running, "start_seen": start}

@@ -24,6 +24,7 @@ from git_session.fold.rows import Row, session_row
 from git_session.fold.sessions import Life
 from git_session.queries import require_words
 from git_session.store.host.beats import Beat
+from git_session.store.host.processes import read_process
 from git_session.task_recorder import TaskRecorder, new_id, require_id
 from git_session.vitals import Vitals
 from git_session.wire import names
@@ -193,6 +194,21 @@ class LogRecorder(TaskRecorder):
             "events": appended.events,
             "warnings": [*warnings, *appended.warnings],
         }
+
+    def find_missing(self, session: Row) -> list[str]:
+        """Says in sentences what a session names and is not here: its process, its checkout.
+
+        Both may be all the same: in another container, or made later.
+        """
+        missing = []
+        pid, path = session["pid"], session["worktree"]
+        if pid and read_process(pid) is None:
+            missing.append(
+                f"there is no process {pid} here, so it tells nobody whether the session is alive"
+            )
+        if path and not Path(self.top or "", path).is_dir():
+            missing.append(f"there is no directory {path}")
+        return missing
 
     def draw_session_id(self) -> str:
         """Draws an id that no session of the log has."""

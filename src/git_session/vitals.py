@@ -78,6 +78,7 @@ class Vitals:
             now=now,
             is_running=seen.is_running,
             start=seen.start,
+            has_pid=row["pid"] is not None,
         )
         return verdict.as_row()
 

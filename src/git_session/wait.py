@@ -1,7 +1,8 @@
 """Waits until sessions reach a state: on the refs, and on the processes of this host.
 
 Nothing here decides by time alone but the caller's own limit. A session whose process is gone and
-that told no exit is waited for a while longer, as whoever supervises it may be recording one.
+that told no exit is waited for a while longer, within that limit, as whoever supervises it may be
+recording one.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class Waiting:
                     return self._report(known)
                 self._refuse_if_hopeless(known)
                 if deadline is not None and self._now() >= deadline:
+                    self._refuse_if_hopeless(self._look(is_last=True))
                     raise self._timed_out(known)
                 watcher.wait(self._next_look(deadline))
                 self._sync_if_due(deadline)
@@ -119,8 +121,8 @@ class Waiting:
         folded, life = find_session(self._log.reader.require(), ref)
         return folded.issue.issue_id, life.session_id
 
-    def _look(self) -> list[_Known]:
-        """Looks at every session that is waited for."""
+    def _look(self, *, is_last: bool = False) -> list[_Known]:
+        """Looks at every session that is waited for; the last time what is dead is so at once."""
         replay = self._log.reader.require()
         found: list[tuple[FoldedIssue, Life]] = []
         for issue_id, session_id in self._refs:
@@ -132,17 +134,18 @@ class Waiting:
             named = {life.session_id for other, life in found if other is folded}
             lives = folded.sessions.lives.values()
             found.extend((folded, life) for life in lives if life.session_id not in named)
-        return [self._judge(folded, life) for folded, life in found]
+        patience_s = 0.0 if is_last else DEAD_S
+        return [self._judge(folded, life, patience_s) for folded, life in found]
 
-    def _judge(self, folded: FoldedIssue, life: Life) -> _Known:
+    def _judge(self, folded: FoldedIssue, life: Life, patience_s: float) -> _Known:
         reach = judge_reach(life, self._goal.state)
         if reach == "missed":
             return _Known(folded, life, reach, f"has exited without having been {self._goal.state}")
-        if reach == "reached" or not (reason := self._find_death(folded, life)):
+        if reach == "reached" or not (reason := self._find_death(folded, life, patience_s)):
             return _Known(folded, life, reach, "")
         return _Known(folded, life, "dead", reason)
 
-    def _find_death(self, folded: FoldedIssue, life: Life) -> str:
+    def _find_death(self, folded: FoldedIssue, life: Life, patience_s: float) -> str:
         """Tells why a session is taken for dead, once it was seen so for long enough; else ""."""
         key = folded.issue.issue_id, life.session_id
         liveness = self._log.session_row(f"{folded.issue.hex}/{life.session_id}")["liveness"]
@@ -150,7 +153,7 @@ class Waiting:
             self._dead_since.pop(key, None)
             return ""
         since = self._dead_since.setdefault(key, self._now())
-        return f"is dead: {liveness['reasons'][0]}" if self._now() - since >= DEAD_S else ""
+        return f"is dead: {liveness['reasons'][0]}" if self._now() - since >= patience_s else ""
 
     def _is_reached(self, known: Sequence[_Known]) -> bool:
         reached = [one.reach == "reached" for one in known]

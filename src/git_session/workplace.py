@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from git_session.errors import GitSessionError, UsageError
+from git_session.errors import EnvironmentFaultError, UsageError
 from git_session.init import exclude_own_files
 from git_session.log import SessionLog
 from git_session.store.run.new_worktree import add_worktree
@@ -44,14 +44,14 @@ class Workplace:
             self.output = self._require_top() / names.LOGS_DIR / f"{session_id}.log"
 
     def make_output(self) -> None:
-        """Makes the file for the output. Raises GitSessionError."""
+        """Makes the file for the output. Raises EnvironmentFaultError."""
         if self.output is None:
             return
         exclude_own_files(self._log.common_dir)
         try:
             self.output_fd = create_output(self.output)
         except OSError as error:
-            raise GitSessionError(
+            raise EnvironmentFaultError(
                 f"cannot make {self.output}: {error.strerror}", "without --log nothing is kept"
             ) from error
 

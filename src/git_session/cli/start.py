@@ -31,7 +31,12 @@ from git_session.wire.block import U32_MAX
 )
 @task_argument()
 @session_options(engine="unknown", worktree="The checkout that it works in.")
-@click.option("--pid", type=click.IntRange(0, U32_MAX), metavar="N", help="Its process.")
+@click.option(
+    "--pid",
+    type=click.IntRange(0, U32_MAX),
+    metavar="N",
+    help="Its process: by it list and wait know whether it is alive.",
+)
 @click.option("--session-id", metavar="ID", help="Its id; one is drawn unless given.")
 @exclusive_option
 @click.option(
@@ -88,6 +93,7 @@ def start_command(
         raise UsageError("--remote goes with --exclusive", "git session start TASK --exclusive")
     else:
         recorded = log.start_row(task, **details)
+    recorded["warnings"] += log.find_missing(recorded["session"])
     say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)

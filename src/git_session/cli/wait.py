@@ -63,7 +63,8 @@ def wait_command(
     """Waits until sessions have exited, or have come so far.
 
     Ends with 0 when they have, with 124 when the time is up, and with 4 when they cannot get there
-    any more: a session exited before, or its process is gone and nobody recorded an end.
+    any more: a session exited before, or its process is gone and nobody recorded an end. Whoever
+    supervises it gets 15 seconds for that from when it was first seen gone, within --timeout.
     """
     if is_propagated and state != "exit":
         raise UsageError("--propagate goes with --for exit", "leave --for away")

@@ -30,4 +30,13 @@ def add_worktree(git_dir: Path, path: Path) -> None:
         ) from error
     if ended.code != 0:
         said = split_words(ended.stderr) or ["it took too long"]
-        raise GitSessionError("git worktree add failed", "git worktree list shows them", said)
+        hint = "git worktree list shows them"
+        if not _has_commit(git_dir, path.parent):
+            hint = "a worktree begins with a commit: git commit --allow-empty -m Begin makes one"
+        raise GitSessionError("git worktree add failed", hint, said)
+
+
+def _has_commit(git_dir: Path, cwd: Path) -> bool:
+    command = ["git", f"--git-dir={git_dir}", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
+    ended = run_program(command, cwd=cwd, env=git_environment(), timeout_s=_TIMEOUT_S)
+    return ended.code == 0
