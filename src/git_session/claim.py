@@ -104,7 +104,10 @@ class _Claim:
 
     def _push_one(self) -> str | None:
         """Claims on top of what is known and pushes that; None when somebody else was quicker."""
-        head = self._join(self._log.head(), self._arbiter.head)
+        local = self._log.head()
+        if local is not None:
+            self._log.store.require_log_commit(local)
+        head = self._join(local, self._arbiter.head)
         replay = self._log.reader.read_at(head)
         self._refuse_if_taken(replay, find_task(replay, self._task))
         claim = self._log.writer.prepare(self._start, head, replay)

@@ -233,6 +233,12 @@ class Exchange:
                     f"snapshots of {remote.name} were not taken in: {error.message}"
                 )
 
+    def leave_out(self, remote: Remote, error: DamagedLogError, local: str | None) -> None:
+        """Leaves a remote's log out. Raises DamagedLogError where the head here is no log's."""
+        if local is not None:
+            self._store.require_log_commit(local)
+        remote.leave_out(error)
+
     def count_snapshots(self, remote: Remote, *, is_in: bool, is_out: bool) -> None:
         """Notes how many snapshots would come and go."""
         remote.snapshots_in = len(self._missing_here(remote)) if is_in else 0

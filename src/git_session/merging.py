@@ -19,17 +19,15 @@ from git_session.fold.merge import (
     is_transition,
     plan_merge,
 )
+from git_session.store.repository.commits import MISSING
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
-from git_session.wire.commit import LogCommit, parse_meta
+from git_session.wire.commit import LogCommit, is_of_log, parse_meta
 
 Relation = Literal["none", "new", "missing", "same", "ahead", "behind", "diverged"]
 
 _NEAR: Final = 32
 """How many commits are looked at before git is asked, which may go through the whole log."""
-
-_MISSING: Final = "missing or damaged"
-"""How the store's sentences end about what should be there and is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +109,7 @@ def write_merge(store: ObjectStore, comparison: Comparison) -> str:
     assert comparison.mine is not None
     assert comparison.theirs is not None
     if comparison.lost:
-        raise DamagedLogError(
-            f"a part of the log is missing here: {comparison.lost[0]}",
-            "git session repair --from REMOTE brings it back",
-        )
+        raise _lack(comparison.lost[0])
     plan = plan_merge(comparison.mine, comparison.theirs)
     return store.write_commit(
         files=plan.files, parents=plan.parents, message=plan.message, time=plan.time
@@ -137,6 +132,13 @@ def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> i
     return count_transitions(mine)
 
 
+def _lack(what: str) -> DamagedLogError:
+    return DamagedLogError(
+        f"a part of the log is missing here: {what}",
+        "git session repair --from REMOTE brings it back",
+    )
+
+
 def _list_lacking(one: Head | None, other: Head | None) -> set[bytes]:
     if one is None:
         return set()
@@ -156,7 +158,9 @@ class _Line:
         first = self.read_next()
         assert first is not None
         self.tip = first
-        if first.meta is None and not first.chunks:
+        if not is_of_log(first) and self._faults:
+            raise _lack(self._faults[0][1])
+        if not is_of_log(first):
             raise DamagedLogError(
                 f"commit {head} is no commit of a log: it holds neither meta.json nor events",
                 f"git log {head} shows what it is",
@@ -198,7 +202,7 @@ class _Line:
         return lost
 
     def _note_fault(self, commit: str, path: str, what: str) -> None:
-        if what.endswith(_MISSING) and path != names.META_PATH:
+        if what.endswith(MISSING) and path != names.META_PATH:
             self._faults.append((commit, f"{path or 'the tree'} of commit {commit}"))
 
 

@@ -19,7 +19,7 @@ from git_session.store.index.log_index import IndexLostError, LogIndex
 from git_session.store.index.update import Change, IndexedIssue
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
-from git_session.wire.commit import LogCommit
+from git_session.wire.commit import LogCommit, is_of_log
 from git_session.wire.event import Event
 
 _WATCHED: Final = 500
@@ -51,6 +51,7 @@ class LogReader:
         self._base: str | None = None
         self._index: LogIndex | None = None
         self._replay = self._new_replay()
+        self._sound: str | None = None
 
     def read(self) -> tuple[str | None, Replay]:
         """Reads what came since the last read; gives the head (None without a log) and the log.
@@ -82,7 +83,20 @@ class LogReader:
         parent = commit.parents[0] if commit.parents else None
         if parent == self._head:
             self._replay.add_built(commit, events)
-            self._head = commit.oid
+            self._head = self._sound = commit.oid
+
+    def require_sound(self, head: str | None) -> None:
+        """Makes sure that `head`, which was just read, can be followed by a commit.
+
+        One that only the index knows is read for it, once. Raises DamagedLogError.
+        """
+        if head is None or head == self._sound:
+            return
+        if head in self._replay.commits:
+            self.store.require_log_commit(head)
+        else:
+            self.store.commit_time(head)
+        self._sound = head
 
     @property
     def has_log(self) -> bool:
@@ -128,10 +142,12 @@ class LogReader:
         """Writes what was read to the index, so that the next program starts from there.
 
         Another program may be quicker, or the index not be writable: then nothing happens. A log
-        of which something was missing is not remembered, for it may come.
+        of which something was missing is not remembered, for it may come, nor what is no log.
         """
         replay, head = self._replay, self._head
         if head is None or not replay.commits or any(map(_is_passing, replay.problems)):
+            return
+        if head != self._sound:
             return
         index = self._index or self._open_index()
         base = index.head
@@ -174,12 +190,18 @@ class LogReader:
         return self.watch(self._read_unwatched(head, known))
 
     def _read_unwatched(self, head: str, known: Container[str]) -> Iterator[LogCommit]:
-        return self.store.read_commits(
+        commits = self.store.read_commits(
             head,
             known=known,
             on_fault=self._note_fault,
             is_whole=self._head is None and self._replay.source is None,
         )
+        for first in commits:
+            if is_of_log(first):
+                self._sound = first.oid
+            yield first
+            break
+        yield from commits
 
     def _new_replay(self) -> Replay:
         trust = self.trust

@@ -162,7 +162,8 @@ class _Planner:
 
     def make(self) -> RepairPlan:
         plan = RepairPlan(*read_head(self._store))
-        if plan.fault is not None and plan.head is not None and self._read(plan.head) is not None:
+        head = plan.head
+        if plan.fault and head and not self._store.files.read(head) and self._read(head):
             plan.fault = None  # the donor has that commit, and it will be put back
         places = self._find_places()
         if not plan.is_sound:

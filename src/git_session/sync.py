@@ -134,7 +134,7 @@ class Sync:
                     elif comparison.relation == "diverged":
                         let_be.append(remote)
                 except DamagedLogError as error:
-                    remote.leave_out(error)
+                    self._exchange.leave_out(remote, error, local)
             waiting = let_be if target != before else []
         return target
 
@@ -169,7 +169,7 @@ class Sync:
                 # With one remote, what the target has and it lacks is what I have and it lacks.
                 sent = mine if is_alone else self._compare(target, remote.head)
             except DamagedLogError as error:
-                remote.leave_out(error)
+                self._exchange.leave_out(remote, error, local)
                 continue
             is_news = mine.relation in ("missing", "behind", "diverged")
             is_incoming = is_news and local != target and leads_to(self._store, target, remote.head)

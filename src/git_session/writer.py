@@ -86,6 +86,7 @@ class LogWriter:
             while True:
                 head, replay = self._reader.read()
                 if appended is None or head != base:
+                    self._reader.require_sound(head)
                     base, appended = head, self.prepare(plan, head, replay)
                 if appended.commit is None:
                     return appended

@@ -71,6 +71,7 @@ def _log(log: SessionLog) -> Check:
         return Check(
             "log", "failing", message, f"if no git program is running: rm {quote_word(str(held))}"
         )
+    log.store.require_log_commit(head)  # the index may know it, and hide that it is gone
     problems = log.problems
     if problems:
         message = f"reading leaves out {len(problems)}: {problems[0].message}"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from git_session.errors import WireError
 from git_session.wire import names
-from git_session.wire.chunk import encode_chunk, hash_chunk
+from git_session.wire.chunk import MAGIC, encode_chunk, hash_chunk
 
 
 @dataclass(slots=True)
@@ -66,6 +67,17 @@ def form_files(
         names.META_PATH: format_meta(Meta(1, actor_id, chunk_hash, head)),
         names.chunk_path(first_ts, chunk_hash): chunk,
     }
+
+
+def is_of_log(commit: LogCommit) -> bool:
+    """Tells whether a commit is one of a log: it has a `meta.json` as grite's, or a chunk.
+
+    One that could not be read counts as a chunk.
+    """
+    if commit.meta is not None:
+        with suppress(WireError):
+            return bool(parse_meta(commit.meta))
+    return any(data is None or data.startswith(MAGIC) for _, data in commit.chunks)
 
 
 def parse_meta(data: bytes) -> Meta:

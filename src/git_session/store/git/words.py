@@ -31,6 +31,15 @@ _HINTS: Final = tuple(
     for hint, *patterns in (
         (
             (
+                "an object of this clone is damaged or missing: git session fsck names it, "
+                "git session repair --from {remote} brings back what {remote} has"
+            ),
+            r"(?m:^(error|fatal): .*(inflate: |corrupt|unpack \S+ header|hash mismatch))",
+            *(r"(?m:^error: object file .* is empty)", r"(?m:^fatal: bad object [0-9a-f]{40})"),
+            r"did not send all necessary objects",
+        ),
+        (
+            (
                 "no saved login fits and nobody can be asked here: git fetch {remote} asks, in a "
                 "terminal, and git config credential.helper says how git keeps the answer"
             ),

@@ -31,6 +31,9 @@ WriteObject = Callable[[int, bytes], str]
 _Folder = dict[str, Union[bytes, "_Folder"]]
 """What is in a folder, by name: the bytes of files, and folders."""
 
+MISSING: Final = "missing or damaged"
+"""How the sentences end about what should be there and is not."""
+
 _BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 
 
@@ -44,7 +47,7 @@ def read_commit_head(
     """Reads a commit without its tree; None when it is missing, damaged or no commit."""
     found = read(oid)
     if found is None:
-        on_fault(oid, "", "the commit is missing or damaged")
+        on_fault(oid, "", f"the commit is {MISSING}")
         return None
     kind, raw = found
     head = git_object.parse_commit_head(raw) if kind == git_object.COMMIT else None
@@ -73,7 +76,7 @@ def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit 
         if path != names.META_PATH:
             commit.chunks.append((path, data))
         elif data is None:
-            note_fault(oid, path, "the file is missing or damaged")
+            note_fault(oid, path, f"{names.META_PATH} is {MISSING}")
         else:
             commit.meta = data
     if not commit.chunks and not faults:
@@ -110,7 +113,7 @@ def _find_files(
             continue
         entries = _read_tree(read, entry.oid)
         if entries is None:
-            on_fault(commit, path, "the folder is missing or damaged")
+            on_fault(commit, path, f"{f'the folder {path}' if path else 'the tree'} is {MISSING}")
             continue
         count += len(entries)
         if count > MAX_ENTRIES:

@@ -31,7 +31,7 @@ from git_session.store.repository.ref_move import clear_dead_locks, sync_folder
 from git_session.store.repository.refs import REPAIR_HINT, RefStore
 from git_session.store.repository.walk import WINDOW, Walk
 from git_session.wire import git_object, names
-from git_session.wire.commit import LogCommit
+from git_session.wire.commit import LogCommit, is_of_log
 
 if TYPE_CHECKING:
     import pygit2
@@ -178,6 +178,24 @@ class ObjectStore(RefStore):
         if head is None:
             raise self._cannot_read(oid)
         return head.time
+
+    def require_log_commit(self, oid: str) -> None:
+        """Raises DamagedLogError when the log's head cannot be read or is no commit of a log.
+
+        One of which a part is missing may well have been one.
+        """
+        faults: list[str] = []
+        commit = commits.read_log_commit(
+            self.files.read, oid, lambda _commit, _path, what: faults.append(what)
+        )
+        if commit is None:
+            raise self._cannot_read(oid)
+        if not is_of_log(commit) and not any(what.endswith(commits.MISSING) for what in faults):
+            raise DamagedLogError(
+                f"{names.WAL_REF} holds {oid}, which is no commit of a log: it holds neither"
+                " meta.json nor events",
+                REPAIR_HINT,
+            )
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Tells whether git's parents lead from one commit to the other, or they are the same.

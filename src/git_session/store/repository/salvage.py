@@ -176,7 +176,7 @@ def read_head(store: ObjectStore) -> tuple[str | None, DamagedLogError | None]:
         return None, error
     try:
         if head is not None:
-            store.commit_time(head)
+            store.require_log_commit(head)
     except DamagedLogError as error:
         return head, error
     return head, None

@@ -1,0 +1,138 @@
+"""Nothing is written on a head that is lost or is no log's, and what mends it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from git_session.errors import DamagedLogError
+from git_session.log import SessionLog
+from git_session.store.repository.objects import ObjectStore
+from tests import servers
+from tests.conftest import Cli, git
+from tests.fleet import WAL, Clone, read_head, set_head, write_commit
+from tests.servers import Hub
+
+hub = servers.path_hub
+
+
+@pytest.fixture
+def clone(tmp_path: Path, hub: Hub) -> Clone:
+    """Gives a clone whose log is at the hub, and whose index is fresh."""
+    clone = Clone.make(tmp_path / "clone", origin=hub.path)
+    clone.start(clone.task())
+    clone.sync_well()
+    clone.log.session_rows()
+    with clone.log as log:
+        log.session_rows()
+    return clone
+
+
+def write_code(path: Path) -> str:
+    """Writes a commit as a project has them, with files that look a little like a log's."""
+    return write_commit(path, {"main.c": b"int main;", "meta.json": b"{}", "rom.bin": b"\x90"})
+
+
+def loose_file(path: Path, oid: str) -> Path:
+    return path / ".git" / "objects" / oid[:2] / oid[2:]
+
+
+def damage(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[20] ^= 0xFF
+    file.unlink()
+    file.write_bytes(data)
+
+
+# -- a head that is no log's
+
+
+def test_nothing_is_written_on_a_commit_that_is_none_of_a_log(clone: Clone, cli: Cli) -> None:
+    task = clone.log.task_rows()[0]["task_id"]
+    code = write_code(clone.path)
+    set_head(clone.path, code)
+    for line in ("task add x", f"start --exclusive {task}", f"start {task}", f"run {task} -- true"):
+        ran = cli(clone.path, *line.split())
+        assert ran.code != 0, ran
+        assert read_head(clone.path) == code
+        if "no such task" not in ran.stderr:
+            assert f"{code}, which is no commit of a log" in ran.stderr, ran
+            assert "hint: git session repair" in ran.stderr, ran
+    with pytest.raises(DamagedLogError, match="no commit of a log"):
+        clone.log.add_task_row("x")
+
+
+def test_a_wrong_head_is_not_synced_and_the_side_that_is_wrong_is_named(
+    clone: Clone, hub: Hub, cli: Cli
+) -> None:
+    there, code = read_head(hub.path), write_code(clone.path)
+    set_head(clone.path, code)
+    ran = cli(clone.path, "sync")
+    assert ran.code == 1
+    assert ran.stderr.startswith(f"error: {WAL} holds {code}, which is no commit of a log")
+    assert "hint: git session repair" in ran.stderr
+    assert (read_head(clone.path), read_head(hub.path)) == (code, there)
+    ran = cli(clone.path, "repair", "--json")
+    assert ran.json()["data"]["head_command"] == f"git update-ref {WAL} {there} {code}"
+
+
+def test_an_index_is_never_made_of_what_is_no_log(clone: Clone) -> None:
+    set_head(clone.path, write_code(clone.path))
+    for _ in range(2):
+        with clone.log as log:
+            log.session_rows()
+        with pytest.raises(DamagedLogError):
+            clone.log.add_task_row("x")
+
+
+# -- a head that only the index still knows
+
+
+@pytest.mark.parametrize("harm", [damage, Path.unlink], ids=["damaged", "lost"])
+def test_nothing_is_written_on_a_head_that_only_the_index_still_knows(
+    clone: Clone, cli: Cli, harm: Callable[[Path], object]
+) -> None:
+    session, head = clone.log.session_rows()[0]["session_id"], clone.head or ""
+    harm(loose_file(clone.path, head))
+    ran = cli(clone.path, "ready", session)
+    assert (ran.code, clone.head) == (1, head)
+    assert f"the log's commit {head} cannot be read" in ran.stderr
+    checks = cli(clone.path, "doctor", "--json").json()["data"]["lines"]
+    line = next(check for check in checks if check["name"] == "log")
+    assert (line["status"], line["command"].split(" looks")[0]) == ("failing", "git session repair")
+    assert cli(clone.path, "repair", "--from", "origin", "--apply").code == 0
+    assert cli(clone.path, "ready", session).code == 0
+
+
+def test_a_head_that_is_known_is_read_once_and_none_that_was_written_here(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    true = ObjectStore.commit_time
+
+    def commit_time(store: ObjectStore, oid: str) -> int:
+        looks.append(oid)
+        return true(store, oid)
+
+    monkeypatch.setattr(ObjectStore, "commit_time", commit_time)
+    head, log = clone.head, SessionLog.open(clone.path)
+    for title in "abc":
+        log.add_task_row(title)
+    assert looks == [head]
+
+
+def test_what_git_says_of_a_damaged_object_comes_with_what_mends_it(
+    clone: Clone, hub: Hub, cli: Cli, tmp_path: Path
+) -> None:
+    other = Clone.make(tmp_path / "other", origin=hub.path)
+    other.sync_well()
+    other.task()
+    other.sync_well()
+    damage(loose_file(clone.path, git(clone.path, "rev-parse", f"{WAL}^")))
+    ran = cli(clone.path, "sync")
+    assert ran.code == 1
+    assert "git session fsck names it, git session repair --from origin" in ran.stderr
+    assert cli(clone.path, "repair", "--from", "origin", "--apply").code == 0
+    assert cli(clone.path, "sync").code == 0
