@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from tests.conftest import git
 
 ISSUE: Final = "a1" * 16
 SESSION: Final = "s-20261122-4f1b"
-TS: Final = 1_795_000_000_000
+TS: Final = int(time.time()) * 1000
+"""Now: without a process only a fresh beat names its session."""
 
 
 def write_beat(checkout: Path, session_id: str = SESSION, **changes: Any) -> Path:

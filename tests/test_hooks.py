@@ -19,6 +19,7 @@ from git_session import SessionLog
 from git_session.errors import ConflictError, ReadOnlyError
 from git_session.hooks.install import Hooks, find_program
 from git_session.hooks.shim import HOOKS, KEPT_ENDING
+from git_session.liveness import QUIET_AFTER_MS
 from git_session.store.host.beats import Beats
 from git_session.store.repository.objects import ObjectStore
 from tests.beat_files import SESSION, TS, write_beat
@@ -152,6 +153,7 @@ def test_without_a_session_commits_are_what_they_were(repo: Path) -> None:
         {"worktree": None},
         {"boot_id": "11111111-2222-3333-4444-555555555555"},
         {"pid": 2**22 + 1},
+        {"ts": TS - QUIET_AFTER_MS - 60_000},
         {"grite_issue_id": "../../../../tmp/x"},
         {"worktree": "/x", "attributes": {"worktree": "HERE"}},
     ],
@@ -175,6 +177,30 @@ def test_a_session_of_elsewhere_or_one_that_is_over_is_not_named(
     assert commit(repo, "-m", "Work").stderr == ""
     assert trailers(repo) == []
     assert list(folder.glob("*.commit")) == []
+
+
+def test_a_process_that_runs_is_named_however_long_it_was_silent(repo: Path) -> None:
+    install(repo)
+    write_beat(repo, ts=TS - 10 * QUIET_AFTER_MS, pid=os.getpid())
+    commit(repo, "-m", "Work")
+    assert trailers(repo) == [SESSION]
+
+
+def test_commits_alone_keep_no_session_alive_that_tells_no_process(repo: Path) -> None:
+    """They may be a person's, who works on in the checkout of an agent that is gone."""
+    install(repo)
+    left = write_beat(repo, ts=TS - QUIET_AFTER_MS - 60_000)
+    left.write_text(f"{git(repo, 'rev-parse', 'HEAD')} {TS // 1000}\n")
+    commit(repo, "-m", "Work")
+    assert trailers(repo) == []
+
+
+def test_who_says_to_be_in_no_session_gets_no_trailer_and_is_no_sign_of_life(repo: Path) -> None:
+    install(repo)
+    left = write_beat(repo)
+    assert commit(repo, "-m", "Mine", env={"GIT_SESSION_ID": "none"}).stderr == ""
+    assert trailers(repo) == []
+    assert not left.exists()
 
 
 def test_of_several_sessions_in_one_checkout_the_last_to_beat_is_named(repo: Path) -> None:

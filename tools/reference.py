@@ -66,7 +66,7 @@ SETTINGS: Final[Pairs] = (
 """git's configuration that the program reads."""
 
 VARIABLES: Final[Pairs] = (
-    ("GIT_SESSION_ID", "The session that is meant where a command names none."),
+    ("GIT_SESSION_ID", "The session that is meant where a command names none; none: in none."),
     ("GIT_SESSION_TASK", "The task, for an agent that reports itself; run sets both variables."),
     (
         "GRITE_HOME",

@@ -37,7 +37,7 @@ from git_session.wire.block import (
 )
 from git_session.wire.evidence import PARENT_KEY
 from git_session.wire.plain_text import quote_word
-from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
+from git_session.wire.words import NO_SESSION, ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
 from git_session.writer import Appended, Plan
 
 
@@ -248,7 +248,7 @@ class LogRecorder(TaskRecorder):
     def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:
         """Finds the session that a new one is started in, as an extra key."""
         parent = self._environ.get(SESSION_VARIABLE, "")
-        if not names.is_safe_id(parent) or parent == session_id:
+        if not names.is_safe_id(parent) or parent in (session_id, NO_SESSION):
             return {}
         with suppress(NotFoundError, AmbiguousError):
             life = find_session(replay, parent)[1]

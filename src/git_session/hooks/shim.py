@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from git_session.liveness import QUIET_AFTER_MS
+
 HOOKS: Final = ("prepare-commit-msg", "post-commit", "pre-push")
 KEPT_ENDING: Final = ".before-git-session"
 """What the name of a hook that stood there before ends with."""
@@ -41,6 +43,7 @@ def format_shim(hook: str, program: Sequence[str]) -> str:
         "@KEPT@": KEPT_ENDING,
         "@FORM@": str(_FORM),
         "@SUM@": _NO_SUM,
+        "@QUIET@": str(QUIET_AFTER_MS),
         "@PROGRAM@": shlex.join(program),
         "@PATH@": shlex.quote(program[0]),
     }

@@ -14,6 +14,9 @@ PRESUMED_REASONS = ("crash-recovery", "crash")
 SESSION_VARIABLE = "GIT_SESSION_ID"
 """The environment variable that tells a program in which session it runs."""
 
+NO_SESSION = "none"
+"""Its value for who is in no session, though one may live in the same checkout."""
+
 TASK_VARIABLE = "GIT_SESSION_TASK"
 """The environment variable that tells it on which task."""
 

@@ -3,12 +3,15 @@ for state in rebase-merge rebase-apply CHERRY_PICK_HEAD REVERT_HEAD; do
     [ ! -e "$git_dir/$state" ] || exit 0
 done
 
+# Who is in no session says so.
+[ "$GIT_SESSION_ID" != none ] || exit 0
 GIT_SESSION_ID=${GIT_SESSION_ID##*/}
 
 # Prints the beats of GIT_SESSION_ID, or else of this host, boot and checkout, the newest first:
-# issue, session, process, its pid namespace. A beat file has one key a line, escaped as in JSON.
+# issue, session, process, its pid namespace. Of who tells no process only a fresh beat counts, and
+# no commit, which may be somebody else's. A beat file has one key a line, escaped as in JSON.
 read_beats() {
-    LC_ALL=C HERE=$here HOST=$host BOOT=$boot WANTED=$GIT_SESSION_ID awk '
+    LC_ALL=C HERE=$here HOST=$host BOOT=$boot WANTED=$GIT_SESSION_ID NOW=$now awk '
     BEGIN {
         for (i = 1; i < ARGC; i++) {
             split("", value)
@@ -45,6 +48,7 @@ read_beats() {
         if (session !~ /^[A-Za-z0-9][A-Za-z0-9._-]*$/) return 0
         if (ENVIRON["WANTED"] != "") return session == ENVIRON["WANTED"]
         if (boot != "" && ENVIRON["BOOT"] != "" && boot != ENVIRON["BOOT"]) return 0
+        if (!digits(value["pid"]) && ENVIRON["NOW"] * 1000 - value["ts"] > @QUIET@) return 0
         return value["host"] == ENVIRON["HOST"] && value["worktree"] == ENVIRON["HERE"]
     }
     function decode(text,   plain, mark, code) {
@@ -106,6 +110,8 @@ find_session() {
     here=$(cd -P "$top" && pwd)
     IFS= read -r host 2>/dev/null </proc/sys/kernel/hostname || host=$(uname -n)
     IFS= read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || boot=''
+    now=0
+    [ -n "$GIT_SESSION_ID" ] || now=$(date +%s)
     beats=$(read_beats "$@" 2>/dev/null)
     while read -r issue session pid pid_ns; do
         if [ -n "$GIT_SESSION_ID" ] || ! is_gone "$pid" "$pid_ns"; then
