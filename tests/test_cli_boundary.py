@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from git_session.errors import GitSessionError
 from tests.conftest import TIMEOUT, Cli, Ran, git
 
 Checkout = Callable[[str], Path]
@@ -292,3 +294,17 @@ def test_text_that_the_locale_cannot_show_is_no_failure(cli: Cli, repo: Path) ->
     assert plain.code == 0
     assert "Gr??e ?" in plain.stdout
     assert cli(repo, "tasks", "--json", env=latin).json()["data"]["tasks"][0]["title"] == title
+
+
+def _list_kinds(kind: type[GitSessionError]) -> Iterator[tuple[str, int]]:
+    yield kind.code, kind.exit_code
+    for below in kind.__subclasses__():
+        yield from _list_kinds(below)
+
+
+def test_the_page_about_json_lists_every_code_with_its_exit_code() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (\d+) \|", page, re.MULTILINE)
+    listed = [(code, int(number)) for codes, number in rows for code in re.findall(r"\w+", codes)]
+    said_by_the_boundary = {("internal", 1), ("interrupted", 130)}
+    assert sorted(listed) == sorted({*_list_kinds(GitSessionError), *said_by_the_boundary})

@@ -106,7 +106,10 @@ def test_what_goes_wrong_is_told_with_what_to_do(repo: Path, task: str) -> None:
         refused = await agent.fail("advance", state="handoff")
         assert "spawned" in refused
         assert "\n" in refused  # the hint is there too
-        assert "state" in await agent.fail("advance", state="asleep")
+        for told in (await agent.fail("advance", state="asleep"), await agent.fail("start")):
+            assert "wrong arguments: " in told
+            assert "pydantic" not in told
+        assert "state: input should be 'ready'" in await agent.fail("advance", state="asleep")
 
     _play(_server(repo), story)
     assert [step.to_state for step in SessionLog.open(repo).history()] == ["spawned"]
@@ -163,5 +166,5 @@ def test_without_the_extra_the_error_says_what_to_install(repo: Path, cli: Cli) 
     assert (ran.code, ran.stdout) == (5, "")
     assert ran.stderr.splitlines() == [
         "error: the MCP SDK is not installed",
-        "hint: pip install 'git-session[mcp]'",
+        "hint: pip install 'git-session[mcp]', or pip install '.[mcp]' in the clone it came from",
     ]

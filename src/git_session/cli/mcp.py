@@ -22,14 +22,15 @@ def mcp_command(settings: Settings) -> None:
     """Serves the session commands to an agent as tools of MCP.
 
     MCP is the Model Context Protocol. The agent starts it, and it speaks on stdin and stdout until
-    they are closed. With --json it prints its tools instead. It needs an extra: pip install
-    'git-session[mcp]'.
+    they are closed. With --json it prints its tools instead. Both need an extra: pip install
+    'git-session[mcp]', or pip install '.[mcp]' in the clone that it was installed from.
     """
     try:
         import mcp.server  # noqa: F401 - is it there at all?
     except ModuleNotFoundError as error:
         raise EnvironmentFaultError(
-            "the MCP SDK is not installed", "pip install 'git-session[mcp]'"
+            "the MCP SDK is not installed",
+            "pip install 'git-session[mcp]', or pip install '.[mcp]' in the clone it came from",
         ) from error
     from git_session.mcp import describe_tools, serve
 
