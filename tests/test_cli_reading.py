@@ -142,7 +142,29 @@ def test_list_says_on_stderr_that_nobody_is_active_and_how_many_have_exited(
 ) -> None:
     ran = cli(lifecycle, "list", "--engine", "codex")
     assert (ran.code, ran.stdout) == (0, "")
-    assert ran.stderr == "no session is active, 2 exited (--all shows them)\n"
+    told = "the 1 active session does not match, 2 exited (--all shows them)\n"
+    assert ran.stderr == told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--engine", "nosuch"), "none of the 1 active and 2 exited sessions matches"),
+        (("--role", "mayor", "--all"), "none of the 1 active and 2 exited sessions matches"),
+        (("--grep", "nosuch"), "none of the 1 active and 2 exited sessions matches"),
+        (("--grep", "nosuch", "--count"), "none of the 1 active and 2 exited sessions matches"),
+        (("--since", "1s", "--all"), "none of the 1 active and 2 exited sessions matches"),
+        (("--status", "handoff"), "the 1 active session does not match"),
+        (("--status", "exit"), "2 exited"),
+        (("--status", "exit", "--status", "running"), "1 running, 2 exited"),
+        (("--status", "running"), "1 running, 2 exited"),
+        ((), "1 active, 2 exited (--all shows them)"),
+    ],
+)
+def test_the_line_under_a_list_is_true_whatever_was_looked_for(
+    cli: Cli, lifecycle: Path, options: tuple[str, ...], told: str
+) -> None:
+    assert cli(lifecycle, "list", *options).stderr == f"{told}\n"
 
 
 def test_two_live_sessions_on_one_task_are_marked(cli: Cli, checkout_of: Checkout) -> None:

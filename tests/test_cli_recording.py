@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from git_session.log import SessionLog
 from git_session.model.log import InitReport
 from git_session.model.sessions import Recorded
 from git_session.model.tasks import TaskRecorded
+from git_session.wire.event import STATE_CHANGED
 from tests.conftest import Cli, Ran, git
+from tests.forge import ISSUES, Forge, created
+from tests.stores import EPOCH
 
 SESSION_ID: Final = re.compile(r"s-\d{8}-[0-9a-f]{4}\n")
 TASK_ID: Final = re.compile(r"t-\d{8}-[0-9a-f]{4}\n")
@@ -100,6 +105,24 @@ def test_start_warns_of_a_live_session_and_prints_the_id_alone_on_stdout(
     assert SESSION_ID.fullmatch(ran.stdout)
     assert ran.stderr.startswith("warning: ")
     assert session in ran.stderr
+
+
+def test_start_warns_once_however_many_live_sessions_there_are(cli: Cli, repo: Path) -> None:
+    with SessionLog.open(repo) as log:
+        task = log.add_task("Port the lexer").task.task_id
+        others = [log.start(task, session_id=f"s-20261122-000{n}").session for n in range(5)]
+    warned = cli(repo, "start", task).stderr
+    named = ", ".join(session.session_id for session in others[:3])
+    assert warned == f"warning: the task has 5 live sessions already: {named} and 2 more\n"
+
+
+def test_start_warns_of_a_task_that_is_over_and_records_it(cli: Cli, repo: Path) -> None:
+    forge = Forge(repo)
+    closing = replace(created(1), ts=EPOCH + 1, tag=STATE_CHANGED, payload=["closed"])
+    forge.commit(created(0, 0, "type:task", "task:t-1", "status:merged"), created(1), closing)
+    assert cli(repo, "start", "t-1").stderr == "warning: the task is merged already\n"
+    started = cli(repo, "start", ISSUES[1].hex())
+    assert (started.code, started.stderr) == (0, "warning: the task's issue is closed\n")
 
 
 def test_what_was_recorded_is_printed_as_json(cli: Cli, repo: Path, task: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_session.cli.describe import format_status
 from git_session.cli.text import cell_width, count, cut_cell, format_age, format_ago, format_time
 from git_session.wire.json_text import format_json
 from git_session.wire.plain_text import quote_word, strip_controls, strip_lines
@@ -158,3 +159,14 @@ def test_a_cut_text_says_that_something_is_missing(text: str, width: int, cut: s
 @given(st.text(st.characters(categories=("L", "N", "P", "S"))), st.integers(1, 40))
 def test_a_cut_text_takes_no_more_room_than_it_was_given(text: str, width: int) -> None:
     assert cell_width(cut_cell(text, width)) <= width
+
+
+def test_a_closed_issue_reads_as_closed_whatever_its_label_says() -> None:
+    told = [
+        format_status({"status": status, "state": state})
+        for status, state in (
+            *(("running", "open"), ("running", "closed"), ("merged", "closed")),
+            *((None, "open"), (None, "closed")),
+        )
+    ]
+    assert told == ["running", "running, closed", "merged", "open", "closed"]

@@ -18,12 +18,11 @@ Row = dict[str, Any]
 class Gathered(NamedTuple):
     """Holds the sessions of several repositories, each with the path of its own.
 
-    `logs` are those that were read, and `exited` the numbers of their sessions that have; `failed`
-    of the others, with the path, the error's code and its sentence.
+    `logs` are those that were read; `failed` tells of the others, with the path, the error's code
+    and its sentence.
     """
 
     rows: list[Row]
-    exited: list[int]
     logs: dict[str, LogQueries]
     failed: list[Row]
 
@@ -58,7 +57,7 @@ def gather_sessions(
     there. Raises the first error when no repository could be read, NotFoundError when none knows
     the task.
     """
-    gathered = Gathered([], [], {}, [])
+    gathered = Gathered([], {}, [])
     errors: list[GitSessionError] = []
     unknown: list[NotFoundError] = []
     for path in paths:
@@ -111,7 +110,5 @@ def _read(
     gathered: Gathered, name: str, log: LogQueries, task: str | None, filters: dict[str, Any]
 ) -> None:
     rows = log.session_rows(task=task, **filters)
-    exited = log.exited_count(task=task, engine=filters.get("engine"), role=filters.get("role"))
     gathered.logs[name] = log
-    gathered.exited.append(exited)
     gathered.rows.extend({**row, "repository": name} for row in rows)

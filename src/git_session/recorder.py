@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from git_session.beatkeeping import (
     SWEPT_AFTER_MS,
@@ -19,7 +19,8 @@ from git_session.beatkeeping import (
 from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
 from git_session.fold import plan
 from git_session.fold.find import find_session, find_task, session_refs
-from git_session.fold.replay import Replay
+from git_session.fold.lifecycle import is_final_status
+from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row, session_row
 from git_session.fold.sessions import Life
 from git_session.queries import require_words
@@ -40,6 +41,9 @@ from git_session.wire.plain_text import quote_word
 from git_session.wire.words import NO_SESSION, ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
 from git_session.writer import Appended, Plan
 
+_MOST_NAMED: Final = 3
+"""Sessions that a warning names."""
+
 
 class LogRecorder(TaskRecorder):
     """Records sessions, and tasks."""
@@ -55,10 +59,9 @@ class LogRecorder(TaskRecorder):
         Raises ConflictError when the task has a session of this id already.
         """
         start, chosen = self.plan_start(task, **details)
-        live = [row["session_id"] for row in self.session_rows(task=task)]
+        warnings = warn_of_start(find_task(self.reader.require(), task))
         appended = self.writer.append(start)
-        others = [f"the task has a live session already: {other}" for other in live]
-        return self.started_row(appended, chosen["id"], others)
+        return self.started_row(appended, chosen["id"], warnings)
 
     def plan_start(
         self,
@@ -268,6 +271,25 @@ class LogRecorder(TaskRecorder):
                     if spelt.is_relative_to(top):
                         return spelt.relative_to(top).as_posix()
         return str(path)
+
+
+def warn_of_start(folded: FoldedIssue) -> list[str]:
+    """Says what speaks against a new session on a task: that it is over, or in somebody's hands."""
+    issue, warnings = folded.issue, []
+    if is_final_status(issue.status):
+        warnings.append(f"the task is {issue.status} already")
+    elif issue.state == "closed":
+        warnings.append("the task's issue is closed")
+    lives = [life for life in folded.sessions.lives.values() if not life.state.is_exit]
+    lives.sort(key=lambda life: (life.state.started_ts, life.session_id))
+    others = [life.session_id for life in lives[:_MOST_NAMED]]
+    if len(lives) == 1:
+        warnings.append(f"the task has a live session already: {others[0]}")
+    elif lives:
+        rest = f" and {len(lives) - len(others)} more" if len(lives) > len(others) else ""
+        listed = f"{', '.join(others)}{rest}"
+        warnings.append(f"the task has {len(lives)} live sessions already: {listed}")
+    return warnings
 
 
 def _session_ids(replay: Replay) -> set[str]:

@@ -9,6 +9,7 @@ import click
 
 from git_session.cli.table import Column
 from git_session.cli.text import format_ago
+from git_session.fold.lifecycle import is_final_status
 from git_session.wire.plain_text import strip_controls
 
 Row = Mapping[str, Any]
@@ -42,6 +43,17 @@ def short_task(task_id: str) -> str:
     """Forms a task's id for a table: a plain issue's 32 hex digits are cut to 8."""
     is_issue = len(task_id) == 32 and all(digit in "0123456789abcdef" for digit in task_id)
     return task_id[:8] if is_issue else task_id
+
+
+def format_status(row: Row) -> str:
+    """Forms how a task stands: `running`, and `running, closed` when its issue was closed at that.
+
+    A plain issue's is its state.
+    """
+    status, state = row["status"], row["state"]
+    if state != "closed" or is_final_status(status):
+        return str(status or state)
+    return f"{status}, closed" if status else "closed"
 
 
 def format_session_counts(counts: Mapping[str, int]) -> str:

@@ -98,22 +98,20 @@ def list_command(
     SEEN tells what is known of a session's life: alive, dead or quiet, and else the age of its last
     sign of life. Two live sessions on one task are marked.
     """
-    filters: dict[str, Any] = {
-        "states": states,
-        "engine": engine,
-        "role": role,
-        "include_exited": is_all,
-    }
+    which: dict[str, Any] = {"states": states, "include_exited": is_all}
+    who: dict[str, Any] = {"engine": engine, "role": role}
     is_plain = task is None and not any(view.values())
     if (
         is_plain
         and (settings.is_json or is_count)
-        and _answer_quickly(filters, is_count, is_json=settings.is_json)
+        and _answer_quickly({**which, **who}, is_count, is_json=settings.is_json)
     ):
         return
     from git_session.cli.listing import list_in_full
 
-    list_in_full({**filters, "task": task}, is_json=settings.is_json, is_count=is_count, **view)
+    list_in_full(
+        {**who, "task": task}, is_json=settings.is_json, is_count=is_count, **which, **view
+    )
 
 
 def _answer_quickly(filters: dict[str, Any], is_count: bool, *, is_json: bool) -> bool:

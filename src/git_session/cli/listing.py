@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from git_session.checkouts import Checkouts, checkout_row
@@ -21,6 +22,7 @@ from git_session.errors import UsageError
 from git_session.everywhere import Gathered, choose_paths, gather_sessions, shorten_names
 from git_session.fold.listing import (
     arrange_tree,
+    choose_states,
     filter_sessions,
     sort_sessions,
     sum_attributes,
@@ -41,6 +43,8 @@ _HERE: Final = ""
 def list_in_full(
     filters: Mapping[str, Any],
     *,
+    states: Sequence[str],
+    include_exited: bool,
     is_json: bool,
     is_count: bool,
     at: str | None,
@@ -52,21 +56,28 @@ def list_in_full(
     repositories: Sequence[str],
     is_everywhere: bool,
 ) -> None:
-    """Lists sessions from the logs themselves, as the options of `list` say."""
+    """Lists sessions from the logs themselves, as the options of `list` say.
+
+    `filters` are what session_rows takes, but for the states.
+    """
     is_several = bool(repositories) or is_everywhere
     if is_several:
         paths = choose_paths(find_here(), repositories, is_everywhere=is_everywhere)
-        found = gather_sessions(paths, lambda path: open_past(at, path), **filters)
+        found = gather_sessions(
+            paths, lambda path: open_past(at, path), include_exited=True, **filters
+        )
     else:
-        found = _read_here(at, filters)
+        log = open_past(at)
+        found = Gathered(log.session_rows(include_exited=True, **filters), {_HERE: log}, [])
     logs = list(found.logs.values())
-    rows = filter_sessions(found.rows, since=_find_since(since, logs[0]), texts=texts)
+    matching = filter_sessions(found.rows, since=_find_since(since, logs[0]), texts=texts)
+    rows = choose_states(matching, states, include_exited=include_exited)
     placed = _arrange(rows, sorts, is_tree=is_tree)
     if is_wide:
         _add_checkouts([row for _, row in placed], found.logs)
     _say_what_is_missing(found, is_several=is_several)
     shown = [row for _, row in placed]
-    exited = sum(found.exited)
+    exited = sum(row["state"] == "exit" for row in matching)
     if is_json:
         failed = {"failed": found.failed} if is_several else {}
         sums = {"attributes": sum_attributes(shown)} if is_wide else {}
@@ -79,7 +90,15 @@ def list_in_full(
     elif shown:
         print_sessions(placed, list(found.logs), is_wide=is_wide)
     if (shown or is_several or logs[0].head() is not None) and not (is_count and shown):
-        _say_footer(found, shown, filters, is_wide=is_wide)
+        line = format_footer(
+            shown,
+            exited,
+            states=states,
+            is_all=include_exited,
+            totals=(0, 0) if shown else _count_all(logs),
+            unsent=logs[0].unsent() if not is_several and logs[0].moment is None else None,
+        )
+        _say_footer(found, line, format_sums(sum_attributes(shown)) if is_wide else "")
 
 
 def print_sessions(
@@ -109,14 +128,17 @@ def print_active(log: LogQueries) -> None:
     """Prints what `git session list` does without options."""
     rows = log.session_rows()
     print_sessions([(0, row) for row in rows])
-    say(format_footer(rows, log.exited_count(), states=(), is_all=False, unsent=log.unsent()))
+    exited = log.exited_count()
+    totals = (len(rows), exited)
+    say(format_footer(rows, exited, states=(), is_all=False, totals=totals, unsent=log.unsent()))
 
 
-def _read_here(at: str | None, filters: Mapping[str, Any]) -> Gathered:
-    log = open_past(at)
-    rows = log.session_rows(**filters)
-    who = {key: filters[key] for key in ("task", "engine", "role")}
-    return Gathered(rows, [log.exited_count(**who)], {_HERE: log}, [])
+def _count_all(logs: Iterable[LogQueries]) -> tuple[int, int]:
+    """Counts all sessions, whatever is looked for: the active and the exited ones."""
+    states = Counter(
+        row["state"] == "exit" for log in logs for row in log.session_rows(include_exited=True)
+    )
+    return states[False], states[True]
 
 
 def _find_since(words: str | None, log: LogQueries) -> int | None:
@@ -155,20 +177,8 @@ def _say_what_is_missing(found: Gathered, *, is_several: bool) -> None:
             )
 
 
-def _say_footer(
-    found: Gathered, shown: Sequence[Row], filters: Mapping[str, Any], *, is_wide: bool
-) -> None:
-    log = next(iter(found.logs.values()))
-    is_here = _HERE in found.logs
-    line = format_footer(
-        shown,
-        sum(found.exited),
-        states=filters["states"],
-        is_all=filters["include_exited"],
-        unsent=log.unsent() if is_here and log.moment is None else None,
-    )
+def _say_footer(found: Gathered, line: str, sums: str) -> None:
     many = len(found.logs)
-    parts = [line, "" if is_here else f"in {many} {'repositories' if many > 1 else 'repository'}"]
-    if is_wide:
-        parts.append(format_sums(sum_attributes(shown)))
-    say_moment(log, " - ".join(part for part in parts if part))
+    where = f"in {many} {'repositories' if many > 1 else 'repository'}"
+    parts = [line, "" if _HERE in found.logs else where, sums]
+    say_moment(next(iter(found.logs.values())), " - ".join(part for part in parts if part))

@@ -122,22 +122,41 @@ def format_footer(
     *,
     states: Sequence[str],
     is_all: bool,
+    totals: tuple[int, int] = (0, 0),
     unsent: Mapping[str, int] | None = None,
 ) -> str:
     """Forms the line under a list of sessions: how many there are, and how to see the rest.
 
-    `unsent` counts, for each remote, the transitions that it was not seen to have.
+    `exited` counts those that match but for their state. `totals` are all active and all exited
+    sessions, whatever was looked for: nobody asks while there is something to show. `unsent`
+    counts, for each remote, the transitions that it was not seen to have.
     """
     active = [row for row in shown if row["state"] != "exit"]
-    rest = "" if is_all or "exit" in states or not exited else " (--all shows them)"
-    if states:
-        line = f"{len(shown)} {' or '.join(states)}{_format_urgent(active)}, {exited} exited{rest}"
-    elif active:
-        line = f"{len(active)} active{_format_urgent(active)}, {exited} exited{rest}"
+    rest = "" if is_all or states or not exited else " (--all shows them)"
+    if shown:
+        lively = [state for state in states if state != "exit"]
+        named = " or ".join(lively) or "active"
+        begin = f"{len(active)} {named}{_format_urgent(active)}, " if lively or not states else ""
+        line = f"{begin}{exited} exited{rest}"
     else:
-        line = f"no session is active, {exited} exited{rest}" if exited else "no sessions yet"
+        is_whole = is_all or "exit" in states or not (states or exited)
+        line = _format_none(*totals, is_whole=is_whole)
+        line += f", {exited} exited{rest}" if rest else ""
     missing = [f"{count(n, 'transition')} not yet on {at}" for at, n in (unsent or {}).items()]
     return " - ".join([line, *missing])
+
+
+def _format_none(active: int, exited: int, *, is_whole: bool) -> str:
+    """Forms that no session matches, of the active ones or, `is_whole`, of all there are."""
+    if not active + exited:
+        return "no sessions yet"
+    if not active and not is_whole:
+        return "no session is active"
+    told = [f"{active} active"] if active else []
+    told += [f"{exited} exited"] if exited and is_whole else []
+    number = active + (exited if is_whole else 0)
+    those = f"{' and '.join(told)} {'session' if number == 1 else 'sessions'}"
+    return f"the {those} does not match" if number == 1 else f"none of the {those} matches"
 
 
 def format_sums(sums: Mapping[str, str | int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from git_session.cli.describe import format_session_counts, short_task
+from git_session.cli.describe import format_session_counts, format_status, short_task
 from git_session.cli.moments import at_option, moment_data, say_moment
 from git_session.cli.opening import open_past, say_no_log, say_problems
 from git_session.cli.options import Settings, command
@@ -43,7 +43,7 @@ def tasks_command(settings: Settings, status: str | None, is_all: bool, at: str 
     cells = [
         [
             short_task(row["task_id"]) if is_terminal else row["task_id"],
-            row["status"] or row["state"],
+            format_status(row),
             row["title"],
             format_session_counts(row["sessions"]),
         ]
