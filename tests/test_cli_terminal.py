@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from tests.conftest import TIMEOUT, Cli
+from tests.conftest import TIMEOUT, Cli, git
 from tests.processes import read_terminal
 from tests.stores import make_log
 
@@ -72,9 +72,18 @@ def test_a_wide_terminal_shows_every_column_whole(checkout_of: Checkout) -> None
 def test_eighty_columns_keep_what_people_look_for_first(checkout_of: Checkout) -> None:
     shown = COLOURS.sub("", run_on_terminal(checkout_of("brat-witness"), "list", columns=80))
     heading, *rows = shown.splitlines()
-    assert heading.split()[:5] == ["SESSION", "STATE", "SEEN", "TASK", "TITLE"]
+    assert heading.split() == ["SESSION", "STATE", "SEEN", "TITLE", "ENGINE"]
     assert len(rows) == 4
     assert all(row.endswith("(2 live)") for row in rows)
+
+
+@pytest.mark.parametrize("words", [("list", "--all"), ("log",), ("timeline",)])
+def test_forty_columns_keep_the_end_in_which_ids_differ(
+    checkout_of: Checkout, words: tuple[str, ...]
+) -> None:
+    shown = COLOURS.sub("", run_on_terminal(checkout_of("lifecycle"), *words, columns=40))
+    found = {found[1] for found in re.finditer(r"\bs-\d*\.\.(\w{4})\b", shown)}
+    assert found == {"4f1a", "4f1b", "4f1c"}
 
 
 def test_states_are_coloured_unless_somebody_wants_no_colour(checkout_of: Checkout) -> None:
@@ -132,6 +141,15 @@ def test_log_goes_through_the_pager_that_the_environment_names(
     assert all(line.startswith("paged:") is is_paged for line in lines if line)
     plain = run_on_terminal(path, "log", "--no-pager", env=env)
     assert "paged:" not in plain
+
+
+def test_log_goes_through_the_pager_that_git_is_set_to(checkout_of: Checkout) -> None:
+    path = checkout_of("lifecycle")
+    git(path, "config", "core.pager", "tail -n 2")
+    assert run_on_terminal(path, "log").count("\n") == 2
+    assert run_on_terminal(path, "log", env={"GIT_PAGER": "tail -n 3"}).count("\n") == 3
+    git(path, "config", "core.pager", "")
+    assert run_on_terminal(path, "log", env={"PAGER": "tail -n 2"}).count("\n") > 3
 
 
 def test_only_log_is_paged(checkout_of: Checkout) -> None:

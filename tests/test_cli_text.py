@@ -11,8 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.cli.describe import format_status
-from git_session.cli.text import cell_width, count, cut_cell, format_age, format_ago, format_time
+from git_session.cli.describe import format_changes, format_status
+from git_session.cli.text import (
+    LEAST_ID,
+    cell_width,
+    count,
+    cut_cell,
+    cut_id,
+    format_age,
+    format_ago,
+    format_time,
+)
 from git_session.wire.json_text import format_json
 from git_session.wire.plain_text import quote_word, strip_controls, strip_lines
 
@@ -170,3 +179,25 @@ def test_a_closed_issue_reads_as_closed_whatever_its_label_says() -> None:
         )
     ]
     assert told == ["running", "running, closed", "merged", "open", "closed"]
+
+
+@given(st.text("abc-123", max_size=30), st.integers(0, 40))
+def test_a_cut_id_fits_and_keeps_its_end_where_there_is_room(text: str, width: int) -> None:
+    cut = cut_id(text, width)
+    assert len(cut) <= width
+    if len(text) <= width:
+        assert cut == text
+    elif width >= LEAST_ID:
+        assert len(cut) == width
+        assert cut.endswith(f"..{text[-4:]}")
+        assert text.startswith(cut[:-6])
+
+
+def test_the_evidence_of_a_process_is_for_machines_and_its_pid_and_host_for_people() -> None:
+    changes = {"engine": "sh", "pid": 24320, "boot_id": "9d03", "host": "vm", "machine": "a762"}
+    changes |= {"pid_ns": 4026531836, "pid_start": 2791906}
+    marks = {"is_late": False, "is_legal": True, "is_fork": False}
+    row = {"from_state": None, "to_state": "spawned", "changes": changes, "note": "", **marks}
+    assert format_changes(row) == "engine sh, pid 24320, host vm"
+    whole = format_changes(row, is_whole=True)
+    assert all(f"{name} {value}" in whole for name, value in changes.items())

@@ -28,6 +28,7 @@ SESSIONS = [(ISSUES[0], "s-20261122-4f1b"), (ISSUES[1], "s-20261122-7c2e")]
         ("flaky", "did you mean t-20261122-4f12?"),
         ("PORT THE", "did you mean t-20261122-7c15?"),
         ("s-20261122-7c2e", "that is a session, of task t-20261122-7c15"),
+        ("7c15", "did you mean t-20261122-7c15?"),
         ("nothing like it", None),
         ("", None),
     ],
@@ -45,6 +46,8 @@ def test_a_task_is_guessed_by_its_id_its_title_or_its_session(ref: str, hint: st
             "t-20261122-4f12",
             "that is a task: git session list --task t-20261122-4f12 lists its sessions",
         ),
+        ("4f1b", "did you mean s-20261122-4f1b?"),
+        ("s-202..7c2e", "did you mean s-20261122-7c2e?"),
         ("x", None),
     ],
 )

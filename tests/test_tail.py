@@ -137,7 +137,7 @@ def test_following_shows_all_until_the_session_exits(cli: Cli, repo: Path, task:
         assert run.wait(TIMEOUT) == 3
 
 
-def test_ctrl_c_ends_following(repo: Path, cli: Cli, task: str) -> None:
+def test_ctrl_c_ends_following_without_a_word(repo: Path, cli: Cli, task: str) -> None:
     session = cli(repo, "start", task).stdout.strip()
     (repo / ".grite/logs").mkdir(parents=True)
     (repo / ".grite/logs" / f"{session}.log").write_text("one\n")
@@ -147,3 +147,5 @@ def test_ctrl_c_ends_following(repo: Path, cli: Cli, task: str) -> None:
         assert tail.stdout.readline() == b"one\n"
         tail.send_signal(signal.SIGINT)
         assert tail.wait(TIMEOUT) == 130
+        assert tail.stderr is not None
+        assert tail.stderr.read() == b""

@@ -158,6 +158,16 @@ def test_a_bar_stands_under_the_times_of_the_axis() -> None:
     assert set(drawn[begin:end]) == {"="}
 
 
+def test_some_seconds_have_an_axis_too_and_an_instant_has_none() -> None:
+    bar = {**_bar("exit", T0, T0 + 9000, exit_code=0), "spans": []}
+    lane = {"task_id": "t-1", "title": "Port the lexer", "status": "running", "bars": [bar]}
+    row = {"from_ts": T0 + 1, "until_ts": T0 + 9000, "now": T0 + 9000, "lanes": [lane]}
+    axis = "".join(text for text, _ in draw_timeline(row, 90, ASCII)[0])
+    assert re.fullmatch(r"( +\|\d\d:\d\d:\d\d)+", axis)
+    instant = draw_timeline({**row, "until_ts": T0 + 2}, 90, ASCII)
+    assert instant[0][0] == ("t-1", "task")
+
+
 def test_each_end_has_its_own_shape() -> None:
     quiet = _bar("running", T0, seen_ts=T0 + 5 * HOUR)
     _, _, live, failed, unknown, unheard, *_ = _draw(

@@ -139,3 +139,17 @@ def test_on_a_terminal_the_table_stays_current_and_ctrl_c_leaves_it_clean(
     screen = _wait_for_screen(tmux, lambda screen: "rc=" in screen)
     assert screen.split() == ["before", "rc=130"]
     assert tmux("display-message", "-p", "-t", "t", "#{cursor_flag}#{alternate_on}").strip() == "10"
+
+
+def test_a_terminal_that_cannot_draw_gets_the_table_anew_at_each_change(
+    log: SessionLog, tmux: Callable[..., str]
+) -> None:
+    program = f"TERM=dumb {sys.executable} -m git_session watch; echo rc=$?; exec sleep 60"
+    tmux("new-session", "-d", "-s", "t", "-x", "100", "-y", "30", program)
+    _wait_for_screen(tmux, lambda screen: "spawned" in screen and "Ctrl-C" in screen)
+    log.advance("s-1", "ready")
+    screen = _wait_for_screen(tmux, lambda screen: "ready" in screen)
+    assert screen.count("spawned") == 1
+    tmux("send-keys", "-t", "t", "C-c")
+    screen = _wait_for_screen(tmux, lambda screen: "rc=130" in screen)
+    assert screen.count("SESSION") == 2

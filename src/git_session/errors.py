@@ -6,6 +6,10 @@ Each class carries the exit code of its kind (grite's codes) and a stable word f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+INTERRUPTED: Final = 130
+"""The exit code of what somebody ended with Ctrl-C, as of any program that SIGINT ends."""
 
 
 class GitSessionError(Exception):

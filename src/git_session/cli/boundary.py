@@ -15,9 +15,8 @@ import click
 from git_session.cli import group
 from git_session.cli.options import Settings
 from git_session.cli.streams import close_output, flush_output, say, say_error, tolerate_encodings
-from git_session.errors import GitSessionError, UsageError
+from git_session.errors import INTERRUPTED, GitSessionError, UsageError
 
-INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 _PROGRAM: Final = "git session"
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from git_session.cli.describe import short_task
-from git_session.cli.text import cell_width, cut_cell
+from git_session.cli.text import LEAST_ID, cell_width, cut_cell, cut_id
 from git_session.fold.lanes import plan_ticks
 from git_session.liveness import QUIET_AFTER_MS
 from git_session.wire.plain_text import strip_controls
@@ -26,6 +26,7 @@ ASCII: Final = dict(zip(_NAMES, ":-=~.>ox|", strict=True))
 _MEANINGS: Final = {"quiet": "nothing heard", "live": "now", "done": "exit 0", "failed": "failed"}
 _MARKS: Final = ("live", "done", "failed")
 _DAY: Final = 86_400_000
+_MINUTE: Final = 60_000
 _LABEL: Final = 12
 """Columns for one mark of the axis."""
 
@@ -50,12 +51,16 @@ class Frame(NamedTuple):
 
 
 def draw_timeline(row: Row, width: int, shapes: Mapping[str, str]) -> list[Line]:
-    """Draws a timeline, `width` columns wide: an axis, each lane with its bars, and the legend."""
+    """Draws a timeline, `width` columns wide: an axis, each lane with its bars, and the legend.
+
+    Where no round time falls into it there is no axis.
+    """
     texts = [_bar_texts(bar, width) for lane in row["lanes"] for bar in lane["bars"]]
     widths = [max(map(cell_width, column)) for column in zip(*texts, strict=True)]
     left = sum(widths) + len(widths) + len(_INDENT)
     frame = Frame(left, max(width - left, 10), row["from_ts"], row["until_ts"])
-    lines = [_draw_axis(frame, shapes["tick"])]
+    axis = _draw_axis(frame, shapes["tick"])
+    lines = [axis] if axis else []
     for lane in row["lanes"]:
         lines.append(_draw_title(lane, width))
         for bar in lane["bars"]:
@@ -68,10 +73,10 @@ def _bar_texts(bar: Row, width: int) -> list[str]:
     """Gives what stands before a bar; a narrow terminal has room for less."""
     texts = [bar["session_id"], bar["engine"], _state_text(bar)]
     if width < _NARROW:
-        texts = [bar["session_id"][-4:], _state_text(bar)]
+        texts = [cut_id(strip_controls(bar["session_id"]), LEAST_ID), _state_text(bar)]
     elif width < _WIDE:
         texts = [bar["session_id"], _state_text(bar)]
-    return [cut_cell(strip_controls(text), 16) for text in texts]
+    return [cut_id(strip_controls(text), 16) for text in texts]
 
 
 def _state_text(bar: Row) -> str:
@@ -101,14 +106,16 @@ def _draw_axis(frame: Frame, tick: str) -> Line:
         column = frame.left + frame.column(ts)
         if column >= len(line) and column + len(label) <= frame.left + frame.columns:
             line += " " * (column - len(line)) + label
-    return [(line.rstrip(), "axis")]
+    return [(line.rstrip(), "axis")] if line.strip() else []
 
 
 def _format_tick(ts: int, step: int) -> str:
     date = datetime.fromtimestamp(ts // 1000, UTC)
     if step > 300 * _DAY:
         return f"{date:%Y}"
-    return f"{date:%m-%d}" if step >= _DAY or ts % _DAY == 0 else f"{date:%H:%M}"
+    if step >= _DAY or ts % _DAY == 0:
+        return f"{date:%m-%d}"
+    return f"{date:%H:%M:%S}" if step < _MINUTE else f"{date:%H:%M}"
 
 
 def _draw_bar(

@@ -18,6 +18,9 @@ _SHORT: Final = 7
 _QUIET_CHANGES: Final = frozenset(
     {"last_heartbeat_ts", "started_ts", "exit_code", "exit_reason", "last_output_ref"}
 )
+_MACHINE_CHANGES: Final = frozenset({"machine", "boot_id", "pid_ns", "pid_start"})
+"""What only a machine asks for: evidence about a process besides its pid and its host."""
+
 _SPEAKING_CHANGES: Final = frozenset({"role", "session_type"})
 _COLORS: Final = {"spawned": "cyan", "ready": "cyan", "running": "green", "handoff": "yellow"}
 
@@ -70,9 +73,16 @@ def format_step(row: Row) -> str:
     return f"{before} -> {after}" if before else f"-> {after}"
 
 
-def format_changes(row: Row) -> str:
-    """Forms what else a transition says: how it ended, what changed, its marks and its note."""
-    changes = row["changes"]
+def format_changes(row: Row, *, is_whole: bool = False) -> str:
+    """Forms what else a transition says: how it ended, what changed, its marks and its note.
+
+    What only a machine asks for is left out, unless `is_whole`.
+    """
+    changes = {
+        name: value
+        for name, value in row["changes"].items()
+        if is_whole or name not in _MACHINE_CHANGES
+    }
     parts = []
     if row["from_state"] == row["to_state"] and not row["is_late"]:
         parts.append("beat" if row["to_state"] != "exit" else "again")
@@ -94,7 +104,7 @@ def format_changes(row: Row) -> str:
 
 def transition_columns(*, has_session: bool) -> tuple[Column, ...]:
     """Gives the columns of transitions, those of one session without its id."""
-    session = (Column(""),) if has_session else ()
+    session = (Column("", is_id=True),) if has_session else ()
     return (
         Column("", paint=lambda cell: click.style(cell, fg="yellow")),
         Column("", drop=2),

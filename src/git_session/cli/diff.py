@@ -19,9 +19,9 @@ from git_session.cli.text import count
 
 _COLUMNS: Final = (
     Column(""),
-    Column(""),
+    Column("", is_id=True),
     Column("", paint=paint_state),
-    Column("", drop=2),
+    Column("", drop=2, is_id=True),
     Column("", least=12),
     Column("", drop=1),
 )

@@ -7,11 +7,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from git_session.cli.streams import flush_output, has_colors, is_terminal, write_out
+from git_session.errors import GitSessionError
 from git_session.wire.json_text import format_json
 
 if TYPE_CHECKING:
@@ -100,13 +102,15 @@ def terminal_width() -> int | None:
 
 
 def _choose_pager() -> str | None:
-    """Names the pager in git's order; None where there is no terminal, or none is wanted."""
+    """Names the pager that git would take; None where there is no terminal, or none is wanted."""
     if not (is_terminal(sys.stdout) and is_terminal(sys.stdin)):
         return None
-    for name in ("GIT_PAGER", "PAGER"):
-        pager = os.environ.get(name)
+    from git_session.store.git.here import read_pager_here  # a process, for what is paged
+
+    with suppress(OSError, GitSessionError):
+        pager = read_pager_here()
         if pager is not None:
-            return pager if pager not in ("", "cat") else None
+            return None if pager == "cat" else pager
     return "less"
 
 

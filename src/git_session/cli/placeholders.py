@@ -82,7 +82,7 @@ def _understand(found: re.Match[str], form: str) -> str | Part:
 def _format_field(row: Row, field: str) -> str:
     value = row[field]
     if field == "changes":
-        return format_changes(row)
+        return format_changes(row, is_whole=True)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

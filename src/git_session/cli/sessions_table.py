@@ -27,19 +27,19 @@ def paint_seen(cell: str) -> str:
 
 
 _COLUMNS: Final = (
-    Column("SESSION"),
+    Column("SESSION", is_id=True),
     Column("REPOSITORY", least=8),
     Column("STATE", paint=paint_state),
     Column("SEEN", least=19, paint=paint_seen),
-    Column("ACTIVITY", drop=5, paint=paint_seen),
-    Column("TASK", drop=4),
-    Column("TITLE", least=16, drop=3),
-    Column("ENGINE", drop=2),
-    Column("BRANCH", least=8, drop=6),
-    Column("CHANGES", least=12, drop=7),
-    Column("ATTRIBUTES", least=12, drop=2),
+    Column("ACTIVITY", drop=7, paint=paint_seen),
+    Column("TASK", drop=2, is_id=True),
+    Column("TITLE", least=16, drop=6),
+    Column("ENGINE", drop=5),
+    Column("BRANCH", least=8, drop=8),
+    Column("CHANGES", least=12, drop=9),
+    Column("ATTRIBUTES", least=12, drop=3),
     Column("WORKTREE", least=12, drop=1),
-    Column(""),
+    Column("", drop=4),
 )
 _ONLY_WIDE: Final = ("ACTIVITY", "BRANCH", "CHANGES", "ATTRIBUTES")
 _ABOUT_TASK: Final = ("TASK", "TITLE")

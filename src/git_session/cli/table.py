@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from git_session.cli.text import cell_width, cut_cell
+from git_session.cli.text import LEAST_ID, cell_width, cut_cell, cut_id
 from git_session.wire.plain_text import strip_controls
 
 _GAP: Final = 2
@@ -20,13 +20,15 @@ class Column(NamedTuple):
     """Describes a column.
 
     On a terminal that is too narrow, columns go in the order of `drop` (0: never), and those
-    with a `least` are cut, but not below it. `paint` colours a cell that is already padded.
+    with a `least` are cut, but not below it. `paint` colours a cell that is already padded. Of an
+    id, `is_id`, the end stays.
     """
 
     title: str
     least: int = 0
     drop: int = 0
     paint: Callable[[str], str] | None = None
+    is_id: bool = False
 
 
 def format_table(
@@ -51,7 +53,8 @@ def format_table(
     if width is not None:
         shown = _drop_columns(columns, shown, widths, width)
         _cut_columns(shown, widths, [column.least for column in columns], width)
-        _cut_columns(shown, widths, [_HARD_LEAST] * len(columns), width)
+        hard = [LEAST_ID if column.is_id else _HARD_LEAST for column in columns]
+        _cut_columns(shown, widths, hard, width)
     kept = [widths[n] for n in shown]
     paints = [columns[n].paint if colored else None for n in shown]
     lines = []
@@ -59,7 +62,7 @@ def format_table(
         titles = [cut_cell(columns[n].title, widths[n]) for n in shown]
         lines.append(_format_line(titles, kept, [None] * len(shown)))
     for row in cells:
-        fitted = [row[n] if width is None else cut_cell(row[n], widths[n]) for n in shown]
+        fitted = [row[n] if width is None else _cut(row[n], columns[n], widths[n]) for n in shown]
         lines.append(_format_line(fitted, kept, paints))
     return lines
 
@@ -68,6 +71,10 @@ def format_pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Forms `key: value` lines with the values aligned, and `-` where there is none."""
     widest = min(max((len(key) for key, _ in pairs), default=0), _WIDEST_PADDING)
     return [f"{key + ':':<{widest + 1}} {strip_controls(value) or '-'}" for key, value in pairs]
+
+
+def _cut(cell: str, column: Column, width: int) -> str:
+    return cut_id(cell, width) if column.is_id else cut_cell(cell, width)
 
 
 def _line_width(shown: Sequence[int], widths: Sequence[int]) -> int:

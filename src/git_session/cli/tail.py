@@ -11,7 +11,7 @@ from git_session.cli.opening import open_queries, say_problems
 from git_session.cli.options import Settings, command, require_session, session_argument
 from git_session.cli.output import print_data, print_lines
 from git_session.cli.streams import flush_output, is_terminal, say_warning, write_out
-from git_session.errors import UsageError
+from git_session.errors import INTERRUPTED, UsageError
 from git_session.wire.plain_text import strip_lines
 
 
@@ -31,7 +31,7 @@ from git_session.wire.plain_text import strip_lines
     metavar="N",
     help="How many lines; default: 10.",
 )
-def tail_command(settings: Settings, session: str | None, is_followed: bool, lines: int) -> None:
+def tail_command(settings: Settings, session: str | None, is_followed: bool, lines: int) -> int:
     """Shows the last lines of a session's output.
 
     The output of `git session run --log`, as far as it is on this host; it is said when it is not
@@ -57,12 +57,16 @@ def tail_command(settings: Settings, session: str | None, is_followed: bool, lin
             }
         )
     elif is_followed:
-        print_output(follow_tail(log, tail))
+        try:
+            print_output(follow_tail(log, tail))
+        except KeyboardInterrupt:
+            return INTERRUPTED  # the way to leave it, and nothing to be told of
         tail = find_tail(log, f"{tail.session['grite_issue_id']}/{tail.session['session_id']}", 0)
     else:
         print_output(read_tail(tail))
     if tail.matches is False:
         say_warning(f"{tail.path} is not what was recorded: {tail.session['last_output_ref']}")
+    return 0
 
 
 def print_output(pieces: Iterable[bytes]) -> None:

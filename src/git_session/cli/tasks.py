@@ -14,7 +14,7 @@ from git_session.cli.text import count
 from git_session.fold.lifecycle import TASK_STATUSES
 
 _COLUMNS = (
-    Column("TASK"),
+    Column("TASK", is_id=True),
     Column("STATUS"),
     Column("TITLE", least=16),
     Column("SESSIONS", least=9),

@@ -6,6 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 _CUT_MARK: Final = ".."
+_ID_END: Final = 4
+"""Characters of an id that brat draws, after the day."""
+
+LEAST_ID: Final = len("s-") + len(_CUT_MARK) + _ID_END
+"""Columns that an id takes when all is left out that can be."""
+
 _LONG: Final = 4096
 """Characters; of more than fit on any terminal nobody need know the columns. Each takes 1 us."""
 
@@ -73,6 +79,15 @@ def cut_cell(text: str, width: int) -> str:
     from rich.cells import set_cell_size
 
     return (set_cell_size(text[:_LONG], kept) + _CUT_MARK)[:width]
+
+
+def cut_id(text: str, width: int) -> str:
+    """Cuts an id down to `width` columns with `..` in it: the ids of a day differ at their end."""
+    if len(text) <= width or not text.isascii():
+        return cut_cell(text, width)
+    kept = width - len(_CUT_MARK)
+    end = max(min(kept, _ID_END), 0)
+    return (text[: max(kept - end, 0)] + _CUT_MARK + text[len(text) - end :])[:width]
 
 
 def _largest_unit(ms: int) -> tuple[int, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -13,6 +14,7 @@ from git_session.cli.opening import open_queries, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_lines
 from git_session.cli.streams import flush_output, has_colors, is_terminal
+from git_session.errors import INTERRUPTED
 from git_session.wire.json_text import format_json
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from git_session.queries import LogQueries
     from git_session.store.files.watcher import Watcher
     from git_session.watch import Watch
-
-INTERRUPTED: Final = 130
 
 _REDRAW_S: Final = 0.5
 _MARK_S: Final = 15.0
@@ -39,7 +39,8 @@ def watch_command(settings: Settings, is_all: bool) -> int:
 
     On a terminal it is a table that stays current, in which sessions that change the same files as
     another one are marked. In a pipe, or with --json, each change is a JSON line of its own: what
-    was there at first, and then what started, moved, beat, or was found dead.
+    was there at first, and then what started, moved, beat, or was found dead. A terminal that
+    cannot move its cursor, TERM=dumb, gets the table anew at each change.
     """
     from git_session.watch import Watch
 
@@ -48,6 +49,8 @@ def watch_command(settings: Settings, is_all: bool) -> int:
     try:
         if settings.is_json or not is_terminal(sys.stdout):
             _print_changes(log, watch)
+        elif os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+            _print_tables(_Screen(log, watch))
         else:
             _draw(_Screen(log, watch))
     except KeyboardInterrupt:
@@ -64,6 +67,17 @@ def _print_changes(log: LogQueries, watch: Watch) -> None:
             flush_output()
         if is_first:
             say_problems(log)
+            is_first = False
+
+
+def _print_tables(screen: _Screen) -> None:
+    """Prints the table at first and again at each change, one below the other."""
+    is_first = True
+    for changes in screen.watch.changes():
+        if changes or is_first:
+            screen.mark_overlaps()
+            print_lines([*([] if is_first else [""]), *screen.lines()])
+            flush_output()
             is_first = False
 
 
@@ -106,20 +120,23 @@ class _Screen:
         self._marked_at = time.monotonic()
 
     def render(self) -> Text:
-        """Forms the whole screen: the newest sessions that fit on it, and a line under them."""
+        """Forms the whole screen for rich."""
         from rich.text import Text
 
+        return Text.from_ansi("\n".join(self.lines()), no_wrap=True, overflow="crop")
+
+    def lines(self) -> list[str]:
+        """Forms the whole screen: the newest sessions that fit on it, and a line under them."""
         from git_session.cli.sessions_table import SESSION_COLUMNS
         from git_session.cli.table import Column, format_table
 
         width, height = shutil.get_terminal_size()
         now = self._log.clock()
         shown = self.watch.rows[-max(1, height - _AROUND) :]
-        columns = [*SESSION_COLUMNS, Column("CHANGED", least=8), Column("")]
+        columns = [*SESSION_COLUMNS, Column("CHANGED", least=8, drop=3), Column("")]
         cells = [self._cells(row, now) for row in shown]
         table = format_table(columns, cells, width, colored=has_colors())
-        lines = [*table, "", self._footer(len(self.watch.rows) - len(shown))]
-        return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop")
+        return [*table, "", self._footer(len(self.watch.rows) - len(shown))]
 
     def _cells(self, row: dict[str, Any], now: int) -> list[str]:
         from git_session.cli.sessions_table import session_cells

@@ -11,6 +11,9 @@ _MOST: Final = 3
 _MOST_COMPARED: Final = 2000
 """Comparing takes some 20 us an id, and the newest are meant most often."""
 
+_ENDING: Final = 4
+"""Characters of an id that brat draws, after the day."""
+
 _LIKENESS: Final = 0.85
 """Ids of one day share most of their letters: of 15, two may differ."""
 
@@ -40,7 +43,10 @@ def suggest_session(
 
 
 def _similar(ref: str, names: Sequence[str]) -> list[str]:
-    """Finds the names that begin much like `ref`."""
+    """Finds the names that end in `ref`, as tables show them cut, else those that begin like it."""
+    ending = ref.rpartition("..")[2]
+    if len(ending) == _ENDING and (found := [n for n in names if n.endswith(f"-{ending}")]):
+        return found
     from difflib import get_close_matches  # 1 ms, for those who mistyped an id
 
     begins: dict[str, str] = {}

@@ -11,6 +11,16 @@ from git_session.store.git.child import run_program
 _TIMEOUT_S: Final = 10.0
 
 
+def read_pager_here() -> str | None:
+    """Reads what git pages with: $GIT_PAGER, core.pager, $PAGER, or what it was built with.
+
+    `cat` is none. None when git does not tell. Raises OSError when git cannot be started.
+    """
+    command = ["git", "var", "GIT_PAGER"]
+    ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=_TIMEOUT_S)
+    return os.fsdecode(ended.stdout).strip() or None if ended.code == 0 else None
+
+
 def read_setting_here(pattern: str) -> bytes | None:
     """Reads the last value of the keys of git's configuration that match `pattern`.
 
