@@ -136,3 +136,58 @@ def test_what_git_says_of_a_damaged_object_comes_with_what_mends_it(
     assert "git session fsck names it, git session repair --from origin" in ran.stderr
     assert cli(clone.path, "repair", "--from", "origin", "--apply").code == 0
     assert cli(clone.path, "sync").code == 0
+
+
+# -- a head that is gone
+
+
+def test_a_log_whose_ref_is_gone_is_not_taken_for_one_that_never_was(
+    clone: Clone, cli: Cli
+) -> None:
+    task = clone.task("Never sent")
+    git(clone.path, "update-ref", "-d", WAL)
+    for line, code in (
+        ("list --json", 0),
+        ("tasks", 0),
+        ("fsck", 0),
+        ("fsck --strict", 1),
+        (f"start {task}", 3),
+        ("snapshot", 3),
+    ):
+        ran = cli(clone.path, *line.split())
+        assert ran.code == code, ran
+        assert f"{WAL} is not there, but origin was seen here with a log" in ran.stderr
+        assert "hint: git session repair" in ran.stderr
+    checks = cli(clone.path, "doctor", "--json").json()["data"]["lines"]
+    line = next(check for check in checks if check["name"] == "log")
+    assert (line["status"], line["command"]) == ("warning", "git session repair")
+    assert cli(clone.path, "repair", "--apply").code == 0
+    assert [row["title"] for row in clone.log.task_rows()][-1] == "Never sent"
+
+
+def test_where_there_was_no_log_yet_the_hint_names_the_remote_that_may_have_one(
+    repo: Path, cli: Cli
+) -> None:
+    plain = cli(repo, "list").stderr
+    assert "sync" not in plain
+    assert "git session task add TITLE begins the log" in plain
+    git(repo, "remote", "add", "origin", "https://nowhere.invalid/never-asked")
+    for words in (("list",), ("show", "x")):
+        said = cli(repo, *words).stderr
+        assert "git session sync fetches the log of origin, if it has one" in said
+
+
+# -- a part of a commit
+
+
+def test_what_is_missing_in_a_commit_is_named_by_its_path(clone: Clone, cli: Cli) -> None:
+    blob = git(clone.path, "rev-parse", f"{WAL}:meta.json")
+    loose_file(clone.path, blob).unlink()
+    for index in (clone.path / ".git" / "git-session").glob("index-*"):
+        index.unlink()
+    assert "meta.json is missing or damaged" in cli(clone.path, "list").stderr
+    assert "meta.json is missing or damaged" in cli(clone.path, "fsck").stdout
+    assert "meta.json is missing or damaged" in cli(clone.path, "repair").stdout
+    tree = git(clone.path, "rev-parse", f"{WAL}:events")
+    loose_file(clone.path, tree).unlink()
+    assert "the folder events is missing or damaged" in cli(clone.path, "fsck").stdout

@@ -56,6 +56,10 @@ class NotFoundError(GitSessionError):
     code = "not_found"
 
 
+class LostLogError(NotFoundError):
+    """Reports a log's ref that is not there, though a remote's log was seen here."""
+
+
 class ConflictError(GitSessionError):
     """Reports that somebody else's work stands in the way."""
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Final, Protocol
 
-from git_session.errors import NotFoundError
 from git_session.fold.faults import Problem
 from git_session.fold.replay import Replay
 from git_session.fold.rows import Row, session_row, task_row
@@ -112,10 +111,9 @@ class LogReader:
         """Reads the log. Raises NotFoundError when there is none yet."""
         head, replay = self.read()
         if head is None:
-            raise NotFoundError(
-                f"there is no log yet: {names.WAL_REF} does not exist",
-                "git session task add TITLE begins one",
-            )
+            from git_session.store.repository.absence import explain_absence
+
+            raise explain_absence(self.store)
         return replay
 
     def read_at(self, head: str | None) -> Replay:

@@ -14,6 +14,7 @@ from git_session.errors import ConflictError, NotFoundError
 from git_session.fold.replay import Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
+from git_session.store.repository.absence import explain_absence
 from git_session.wire import names
 from git_session.wire.chunk import encode_chunk, hash_chunk
 from git_session.wire.event import ISSUE_CREATED, Event
@@ -28,9 +29,7 @@ def write_snapshot_row(log: SessionLog) -> Row:
     """
     head, replay = log.reader.read()
     if head is None:
-        raise NotFoundError(
-            "there is no log to take a snapshot of", "git session task add TITLE begins one"
-        )
+        raise explain_absence(log.store)
     events = _choose_events(replay)
     if not events:
         raise NotFoundError(

@@ -48,7 +48,7 @@ def diff_command(settings: Settings, before: str, after: str) -> None:
     row = compare_moments(log, *moments)
     say_problems(log)
     if log.head() is None:
-        say_no_log()
+        say_no_log(log)
     if settings.is_json:
         print_data(row)
         return

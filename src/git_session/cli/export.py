@@ -75,7 +75,7 @@ def export_command(
     content, number = _make_content(log, chosen, kind, begin, end)
     say_problems(log)
     if log.head() is None:
-        say_no_log()
+        say_no_log(log)
     if target is None:
         write_out(content)
         return

@@ -32,8 +32,7 @@ def fsck_command(settings: Settings, strict: bool) -> int:
         report = check_log(log, progress.show)
     finally:
         progress.clear()
-    if report["head"] is None:
-        say_no_log()
+    is_lost = report["head"] is None and say_no_log(log)
     if settings.is_json:
         print_data(report)
     else:
@@ -42,7 +41,7 @@ def fsck_command(settings: Settings, strict: bool) -> int:
         say(*_format_summary(report))
         if any(finding["code"] in DAMAGE for finding in report["findings"]):
             say("hint: git session repair looks for what is damaged elsewhere")
-    return 1 if report["errors"] or (strict and report["warnings"]) else 0
+    return 1 if report["errors"] or (strict and (report["warnings"] or is_lost)) else 0
 
 
 def _format_finding(finding: Mapping[str, Any]) -> str:

@@ -169,7 +169,7 @@ def _say_what_is_missing(found: Gathered, *, is_several: bool) -> None:
         if not is_several:
             say_problems(log)
             if log.head() is None:
-                say_no_log()
+                say_no_log(log)
         elif log.problems:
             left_out = count(len(log.problems), "thing")
             say_warning(

@@ -94,7 +94,7 @@ def log_command(
         rows = log.transition_rows(ref, task=within, limit=limit)
     say_problems(log)
     if log.head() is None:
-        say_no_log()
+        say_no_log(log)
     if settings.is_json:
         print_data({"transitions": rows, "total": len(rows)} | moment_data(log))
         return

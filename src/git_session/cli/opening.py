@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from git_session.cli.progress import Progress
 from git_session.cli.streams import say, say_warning
-from git_session.errors import GitSessionError, NotARepositoryError
+from git_session.errors import GitSessionError, LostLogError, NotARepositoryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,10 +124,17 @@ def say_problems(log: LogQueries) -> None:
         say("hint: git session fsck names them all")
 
 
-def say_no_log() -> None:
-    """Says that the repository has no log yet, and how one begins."""
-    say("there is no session log in this repository yet")
-    say("hint: git session init makes it ready, git session task add TITLE begins the log")
+def say_no_log(log: LogQueries) -> bool:
+    """Says that the repository has no log, and what to do; tells whether it may have lost one."""
+    from git_session.store.repository.absence import explain_absence
+
+    error = explain_absence(log.store)
+    if isinstance(error, LostLogError):
+        say_warning(error.message)
+    else:
+        say("there is no session log in this repository yet")
+    say(f"hint: {error.hint}")
+    return isinstance(error, LostLogError)
 
 
 def say_after_recording(log: SessionLog, warnings: list[str]) -> None:

@@ -33,7 +33,7 @@ def stats_command(settings: Settings) -> None:
         print_data(row)
         return
     if row["head"] is None:
-        say_no_log()
+        say_no_log(log)
         return
     print_lines(format_pairs(_pairs(row)))
     if row["transitions_per_day"]:

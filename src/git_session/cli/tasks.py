@@ -35,7 +35,7 @@ def tasks_command(settings: Settings, status: str | None, is_all: bool, at: str 
     say_problems(log)
     has_log = log.head() is not None
     if not has_log:
-        say_no_log()
+        say_no_log(log)
     if settings.is_json:
         print_data({"tasks": rows, "total": len(rows)} | moment_data(log))
         return

@@ -59,7 +59,7 @@ def timeline_command(
     row = timeline_row(log, since=begin, until=end)
     say_problems(log)
     if log.head() is None:
-        say_no_log()
+        say_no_log(log)
     if settings.is_json:
         print_data(row | moment_data(log))
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from git_session.doctor.check import Check, fail, fine
-from git_session.errors import GitSessionError
+from git_session.errors import GitSessionError, LostLogError
 from git_session.init import make_ready
 from git_session.log import SessionLog
 from git_session.maintenance import is_due, start_maintenance
@@ -20,6 +20,7 @@ from git_session.store.hooks.settings import HookSettings
 from git_session.store.host.beats import Beats
 from git_session.store.index.log_index import LogIndex
 from git_session.store.outgoing.scan import scan_texts
+from git_session.store.repository.absence import explain_absence
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 
@@ -64,6 +65,9 @@ def _repository(log: SessionLog) -> Check:
 def _log(log: SessionLog) -> Check:
     head = log.head()
     if head is None:
+        error = explain_absence(log.store)
+        if isinstance(error, LostLogError):
+            return Check("log", "warning", error.message, "git session repair")
         return fine("log", "there is none yet", "git session task add TITLE")
     held = log.store.held_lock(names.WAL_REF)
     if held is not None:

@@ -1,0 +1,40 @@
+"""Says why there may be no log here, and what to type: by what is here, without the network."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from git_session.errors import GitSessionError, LostLogError, NotFoundError
+from git_session.store.repository.refs import RefStore
+from git_session.wire import names
+from git_session.wire.plain_text import quote_word
+
+
+def explain_absence(store: RefStore) -> NotFoundError:
+    """Forms the error of a log that is not there; a LostLogError where it may have been one."""
+    remote = _find_tracked(store)
+    if remote is not None:
+        return LostLogError(
+            f"{names.WAL_REF} is not there, but {remote} was seen here with a log",
+            "git session repair looks for what it was, also for what was never sent;"
+            f" git session sync brings what {remote} has",
+        )
+    sentence = f"there is no log yet: {names.WAL_REF} does not exist"
+    begin = "git session init makes it ready, git session task add TITLE begins the log"
+    with suppress(GitSessionError):
+        name = quote_word(store.settings.default_remotes()[0])
+        return NotFoundError(
+            sentence, f"git session sync fetches the log of {name}, if it has one; {begin}"
+        )
+    return NotFoundError(sentence, begin)
+
+
+def _find_tracked(store: RefStore) -> str | None:
+    """Finds a remote whose log was seen here; one that has no name is called `a remote`."""
+    try:
+        refs = store.list_refs(names.TRACKING_PREFIX)
+    except GitSessionError:
+        return None
+    ending = names.WAL_REF.removeprefix("refs")
+    seen = [ref for ref in refs if ref.endswith(ending)]
+    return next((quote_word(names.tracked_remote(ref) or "a remote") for ref in seen), None)
