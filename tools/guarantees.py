@@ -1,7 +1,7 @@
 """Tries all that docs/guarantees.md promises, and prints how much that was.
 
 `python tools/guarantees.py [--write] [--jobs N] [--fuzz-seconds N] [PART...]`. A part is one
-section of the page; all of them take about an hour on two processors. With --write the tables of
+section of the page; all of them take about 40 minutes on two processors. With --write the tables of
 the parts that held are put into the page. Ends with 1 if anything did not hold.
 """
 
