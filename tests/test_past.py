@@ -253,6 +253,18 @@ def test_diff_tells_what_happened_between_two_times(cli: Cli, night: Path) -> No
     assert (nothing.stdout, nothing.stderr.partition(" - ")[0]) == ("", "nothing changed")
 
 
+def test_two_times_the_wrong_way_round_are_refused_and_one_still_to_come_is_said(
+    cli: Cli, night: Path
+) -> None:
+    ran = cli(night, "diff", _iso(EPOCH + 6 * HOUR), _iso(THREE))
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "the earlier one comes first" in ran.stderr
+    ran = cli(night, "list", "--at", "2090-01-01")
+    assert ran.code == 0
+    assert "2090-01-01 is still to come" in ran.stderr
+    assert "still to come" not in cli(night, "list", "--at", "now").stderr
+
+
 def test_diff_against_a_remote_tells_what_it_was_not_seen_to_have(cli: Cli, night: Path) -> None:
     git(night, "update-ref", "refs/git-session/remotes/hub/grite/wal", f"{WAL}~3")
     report = DiffReport.model_validate(cli(night, "diff", "hub", "--json").json()["data"])

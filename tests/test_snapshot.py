@@ -61,6 +61,7 @@ def test_a_snapshot_holds_the_whole_log_in_parts_of_a_thousand(tmp_path: Path) -
         "events": 2300,
         "left_out": 0,
         "chunks": 3,
+        "is_new": True,
     }
     description, raws = read_snapshot(made.path, row["ref"])
     assert list(description) == [
@@ -138,17 +139,39 @@ def test_a_snapshot_from_the_index_is_the_same(bundle: Callable[[str], Path], cl
     _, before = read_snapshot(path, write_snapshot_row(open_log(path))["ref"])
     for _ in range(2):
         assert cli(path, "list").code == 0
-    _, after = read_snapshot(path, write_snapshot_row(open_log(path))["ref"])
+    _, after = read_snapshot(path, write_snapshot_row(open_log(path), is_forced=True)["ref"])
     assert after == before
 
 
 def test_its_name_is_later_than_any_other(bundle: Callable[[str], Path]) -> None:
     path = bundle("lifecycle")
-    refs = [write_snapshot_row(open_log(path))["ref"] for _ in range(3)]
+    refs = [write_snapshot_row(open_log(path), is_forced=True)["ref"] for _ in range(3)]
     assert refs == [f"refs/grite/snapshots/{CLOCK + number}" for number in range(3)]
     future = CLOCK + 10**10
     set_head(path, read_head(path, refs[0]) or "", f"refs/grite/snapshots/{future}")
-    assert write_snapshot_row(open_log(path))["ref"] == f"refs/grite/snapshots/{future + 1}"
+    assert (
+        write_snapshot_row(open_log(path), is_forced=True)["ref"]
+        == f"refs/grite/snapshots/{future + 1}"
+    )
+
+
+def test_what_the_newest_one_holds_already_is_not_written_again(repo: Path, cli: Cli) -> None:
+    """Each would go to every remote; but one that only says so is not believed."""
+    for raw in (events.created(10).raw, events.comment("one", 20).raw):
+        append(repo, raw)
+    first = write_snapshot_row(open_log(repo))
+    again = write_snapshot_row(open_log(repo))
+    assert (first["is_new"], again) == (True, first | {"is_new": False})
+    ran = cli(repo, "snapshot")
+    assert (ran.code, ran.stdout.split(":")[0]) == (0, first["ref"])
+    assert "holds all already" in ran.stderr
+    append(repo, events.comment("two", 30).raw)
+    assert write_snapshot_row(open_log(repo))["events"] == 3
+    newest = write_snapshot_row(open_log(repo))["ref"]
+    described = git(repo, "show", f"{newest}:snapshot.json")
+    files = {"snapshot.json": described.encode(), "events/0000.bin": b"other"}
+    set_head(repo, write_commit(repo, files), f"refs/grite/snapshots/{CLOCK + 50}")
+    assert write_snapshot_row(open_log(repo))["ref"] == f"refs/grite/snapshots/{CLOCK + 51}"
 
 
 def test_names_that_are_taken_and_not_listed_are_passed_over(
@@ -156,7 +179,7 @@ def test_names_that_are_taken_and_not_listed_are_passed_over(
 ) -> None:
     path = bundle("lifecycle")
     for _ in range(2):
-        write_snapshot_row(open_log(path))
+        write_snapshot_row(open_log(path), is_forced=True)
     log = open_log(path)
     monkeypatch.setattr(log.store, "list_refs", lambda _: {})
     assert write_snapshot_row(log)["ref"] == f"refs/grite/snapshots/{CLOCK + 2}"

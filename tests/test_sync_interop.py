@@ -99,6 +99,8 @@ def test_grite_sees_what_arrived_by_our_snapshot(
     b.sync_well()
     a.sync_well()
     ran = cli(a.path, "snapshot", "--json")
+    again = cli(a.path, "snapshot", "--json").json()["data"]
+    assert again == ran.json()["data"] | {"is_new": False}
     assert ran.json()["data"]["events"] == 36
     assert grite.json(a.path, "rebuild", "--from-snapshot")["event_count"] == 36
     shown = grite.json(a.path, "issue", "show", issue)

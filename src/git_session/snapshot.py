@@ -8,6 +8,7 @@ events stay out and are said.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from git_session.errors import ConflictError, NotFoundError
@@ -15,6 +16,7 @@ from git_session.fold.replay import Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.store.repository.absence import explain_absence
+from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.chunk import encode_chunk, hash_chunk
 from git_session.wire.event import ISSUE_CREATED, Event
@@ -22,10 +24,12 @@ from git_session.wire.event import ISSUE_CREATED, Event
 CHUNK_EVENTS: Final = 1000
 
 
-def write_snapshot_row(log: SessionLog) -> Row:
+def write_snapshot_row(log: SessionLog, *, is_forced: bool = False) -> Row:
     """Writes a snapshot of the whole log and gives the row of a SnapshotReport.
 
-    Raises NotFoundError when there is no log, or nothing in it for grite.
+    Nothing is written where the newest one, which grite would take, holds just that, unless
+    `is_forced`: each goes to all remotes, and none of them is ever removed by us. Raises
+    NotFoundError when there is no log, or nothing in it for grite.
     """
     head, replay = log.reader.read()
     if head is None:
@@ -36,6 +40,14 @@ def write_snapshot_row(log: SessionLog) -> Row:
             "the log holds nothing that grite could rebuild from", "git session fsck says why"
         )
     parts, chunks = _format_chunks(events)
+    report = {
+        "events": len(events),
+        "left_out": replay.event_count + _count_unread(replay) - len(events),
+        "chunks": len(chunks),
+    }
+    held = None if is_forced else _find_held(log.store, head, parts)
+    if held is not None:
+        return {"ref": held[0], "commit": held[1], **report, "is_new": False}
     created = 0
     while True:
         # What is in the way of a name may be no ref that is listed; the next name is free of it.
@@ -54,10 +66,35 @@ def write_snapshot_row(log: SessionLog) -> Row:
             return {
                 "ref": names.snapshot_ref(created),
                 "commit": commit,
-                "events": len(events),
-                "left_out": replay.event_count + _count_unread(replay) - len(events),
-                "chunks": len(chunks),
+                **report,
+                "is_new": True,
             }
+
+
+def _find_held(store: ObjectStore, head: str, parts: Mapping[str, bytes]) -> tuple[str, str] | None:
+    """Finds the newest snapshot, ref and commit, if it is one of this head with just these parts.
+
+    What it holds is looked at itself: anybody who can sync can have written it.
+    """
+    found = store.list_refs(names.SNAPSHOT_PREFIX)
+    newest = max(filter(names.is_snapshot_ref, found), key=_read_time, default=None)
+    if newest is None:
+        return None
+    commit = found[newest]
+    try:
+        told = json.loads(store.read_file_at(commit, "snapshot.json") or b"")
+        named = [(part["path"], part["chunk_hash"]) for part in told["chunks"]]
+        is_of_head = told["wal_head"] == head
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    wanted = [(path, hash_chunk(data)) for path, data in parts.items()]
+    is_same = is_of_head and named == wanted
+    is_held = is_same and all(store.read_file_at(commit, path) == parts[path] for path in parts)
+    return (newest, commit) if is_held else None
+
+
+def _read_time(ref: str) -> int:
+    return int(ref.rpartition("/")[2])
 
 
 def _choose_name(log: SessionLog, *, above: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,10 @@ from git_session.cli.output import print_data, print_table
 from git_session.cli.streams import say
 from git_session.cli.table import Column
 from git_session.cli.text import count
+from git_session.errors import UsageError
+
+if TYPE_CHECKING:
+    from git_session.past import Moment
 
 _COLUMNS: Final = (
     Column(""),
@@ -45,6 +49,8 @@ def diff_command(settings: Settings, before: str, after: str) -> None:
 
     log = open_queries()
     moments = log.find_moment(before), log.find_moment(after)
+    if _is_reversed(*moments):
+        raise UsageError(f"{before} is later than {after}", "the earlier one comes first")
     row = compare_moments(log, *moments)
     say_problems(log)
     if log.head() is None:
@@ -59,6 +65,11 @@ def diff_command(settings: Settings, before: str, after: str) -> None:
     span = " to ".join(format_moment(moment) for moment in moments)
     parts = [_format_counts("session", row["sessions"]), _format_counts("task", row["tasks"])]
     say(f"{', '.join(part for part in parts if part) or 'nothing changed'} - {span}")
+
+
+def _is_reversed(before: Moment, after: Moment) -> bool:
+    """Tells whether two times stand the wrong way round; of two logs either can be the first."""
+    return before.commit is None and after.commit is None and before.ts > after.ts
 
 
 def _session_cells(row: dict[str, Any]) -> list[str]:

@@ -20,6 +20,9 @@ _MOST_WARNINGS: Final = 3
 _MANY: Final = 1000
 """Commits; to remember fewer takes less time than to start a process."""
 
+_SECOND_MS: Final = 1000
+"""A moment counts to the end of its second."""
+
 _opened: list[LogQueries] = []
 
 
@@ -54,7 +57,12 @@ def open_queries(path: Path | None = None) -> LogQueries:
 def open_past(words: str | None, path: Path | None = None) -> LogQueries:
     """Opens the log as open_queries does, as it was at a moment if words for one are given."""
     log = open_queries(path)
-    return log if words is None else log.at(words)
+    if words is None:
+        return log
+    past = log.at(words)
+    if past.moment is not None and past.moment.ts > log.clock() + _SECOND_MS:
+        say_warning(f"{words} is still to come: what is known now is shown, with ages from then")
+    return past
 
 
 def _begin_reading(path: Path) -> None:

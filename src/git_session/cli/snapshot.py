@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from git_session.cli.opening import open_log, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
@@ -9,15 +11,19 @@ from git_session.cli.streams import say
 
 
 @command("snapshot", "git session snapshot && grite rebuild --from-snapshot")
-def snapshot_command(settings: Settings) -> None:
+@click.option(
+    "--force", "is_forced", is_flag=True, help="Write one, though the newest holds all already."
+)
+def snapshot_command(settings: Settings, is_forced: bool) -> None:
     """Writes a snapshot of the log in grite's own format.
 
-    grite shows nothing of what it pulled until it rebuilds from one.
+    grite shows nothing of what it pulled until it rebuilds from one. Where the newest snapshot
+    holds all already, nothing is written.
     """
     from git_session.snapshot import write_snapshot_row
 
     log = open_log()
-    row = write_snapshot_row(log)
+    row = write_snapshot_row(log, is_forced=is_forced)
     say_problems(log)
     if settings.is_json:
         print_data(row)
@@ -25,6 +31,8 @@ def snapshot_command(settings: Settings) -> None:
     print_line(
         f"{row['ref']}: {_count(row['events'], 'event')} in {_count(row['chunks'], 'chunk')}"
     )
+    if not row["is_new"]:
+        say("it holds all already, and nothing was written")
     if row["left_out"]:
         verb = "was" if row["left_out"] == 1 else "were"
         say(f"{_count(row['left_out'], 'event')} that grite cannot rebuild from {verb} left out")

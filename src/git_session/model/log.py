@@ -19,13 +19,14 @@ class InitReport(Model):
 
 
 class SnapshotReport(Model):
-    """Holds which snapshot was written."""
+    """Holds which snapshot was written, or holds all already."""
 
     ref: str
     commit: CommitId
     events: int
     left_out: int = Field(description="Events that grite could not rebuild from.")
     chunks: int
+    is_new: bool = Field(description="False: it was there, and nothing was written.")
 
 
 class ObjectsOnDisk(Model):
