@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from git_session.errors import DamagedLogError
 from git_session.log import SessionLog
 from git_session.store.repository.objects import ObjectStore
 from tests import servers
-from tests.conftest import Cli, git
+from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, read_head, set_head, write_commit
 from tests.servers import Hub
+from tests.test_index import as_one_without_privileges
 
 hub = servers.path_hub
 
@@ -191,3 +193,32 @@ def test_what_is_missing_in_a_commit_is_named_by_its_path(clone: Clone, cli: Cli
     tree = git(clone.path, "rev-parse", f"{WAL}:events")
     loose_file(clone.path, tree).unlink()
     assert "the folder events is missing or damaged" in cli(clone.path, "fsck").stdout
+
+
+# -- what may not be read
+
+
+@pytest.mark.parametrize(
+    ("part", "lines"),
+    [
+        ("objects", ("list --count", "fsck", "repair", "sync", "ready {session}")),
+        ("refs/grite", ("list", "repair", "ready {session}")),
+    ],
+)
+def test_what_may_not_be_read_is_named_with_its_permission_and_is_no_damage(
+    clone: Clone, part: str, lines: tuple[str, ...]
+) -> None:
+    session = clone.log.session_rows()[0]["session_id"]
+    folder = clone.path / ".git" / part
+    program = [*as_one_without_privileges(), sys.executable, "-m", "git_session"]
+    (clone.path / ".git" / "git-session").rename(clone.path / "kept")
+    folder.chmod(0)
+    try:
+        for line in lines:
+            ran = run(clone.path, *program, *line.format(session=session).split())
+            assert ran.code == 5, ran
+            assert f"cannot read {folder}: Permission denied" in ran.stderr, ran
+            assert f"hint: ls -ld {folder} " in ran.stderr, ran
+            assert "git session repair" not in ran.stderr, ran
+    finally:
+        folder.chmod(0o755)

@@ -90,7 +90,7 @@ def has_packed(git_dir: Path, oid: str) -> bool:
 
     For git such files are much slower to read than for libgit2; packs are faster.
     """
-    return not (git_dir / "objects" / oid[:2] / oid[2:]).exists()
+    return not os.path.exists(git_dir / "objects" / oid[:2] / oid[2:])
 
 
 def has_few_loose(git_dir: Path) -> bool:

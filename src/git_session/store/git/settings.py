@@ -160,6 +160,10 @@ class GitSettings:
                 f"git session sync {quote_word(remotes[0])}, or for always: "
                 f"git config session.remote {quote_word(remotes[0])}",
             )
+        from git_session.store.files.readability import require_readable
+
+        # git takes a folder whose objects it may not see for no repository, and tells no settings.
+        require_readable(self._git_dir / "objects")
         raise NotFoundError("no remote to sync with", "git remote add origin URL names one")
 
     def find_address(self, remote: str) -> Address:

@@ -86,6 +86,10 @@ class ObjectFiles:
                 return found
         return None
 
+    def list_paths(self, oid: str) -> list[Path]:
+        """Lists where an object would be in a file of its own."""
+        return [Path(folder, oid[:2], oid[2:]) for folder in self._folders]
+
     def write(self, kind: int, content: bytes, *, is_durable: bool = False) -> str:
         """Writes an object into a file of its own, and gives its id. Raises OSError.
 

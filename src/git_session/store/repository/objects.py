@@ -211,6 +211,11 @@ class ObjectStore(RefStore):
         return found or self.files.read(oid)
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
+        """Forms the error. Raises EnvironmentFaultError where a permission is all that lacks."""
+        from git_session.store.files.readability import require_readable
+
+        for path in self.files.list_paths(oid):
+            require_readable(path)
         shallow = self._repository.is_shallow
         hint = "git fetch --unshallow" if shallow else REPAIR_HINT
         return DamagedLogError(f"the log's commit {oid} cannot be read", hint)

@@ -95,7 +95,8 @@ class RefStore:
     def read_ref(self, name: str) -> str | None:
         """Reads the commit id that a ref holds on disk at this moment; None without the ref.
 
-        Raises DamagedLogError when it holds something else.
+        Raises DamagedLogError when it holds something else, and EnvironmentFaultError when it may
+        not be read.
         """
         if not self._has_libgit2:
             with suppress(UnclearError):
@@ -107,6 +108,9 @@ class RefStore:
         except KeyError:
             return None
         except failures(ValueError) as error:
+            from git_session.store.files.readability import require_readable
+
+            require_readable(self.common_dir / name)
             raise DamagedLogError(f"{name} cannot be read: {error}", REPAIR_HINT) from error
         if isinstance(target, str):
             raise DamagedLogError(
