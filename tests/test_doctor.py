@@ -190,6 +190,9 @@ def test_a_remote_that_only_the_setting_knows_is_named_as_the_settings_mistake(
     assert line["status"] == "failing"
     assert "session.remote names it" in line["message"]
     assert line["command"] == "git config session.remote origin"
+    git(healthy, "remote", "remove", "origin")
+    line = _lines(cli(healthy, "doctor", "--json"))["remote nosuchremote"]
+    assert line["command"] == "git remote add nosuchremote URL"
 
 
 def test_broken_settings_of_grite_are_one_failing_line_among_the_others(

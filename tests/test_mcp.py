@@ -121,6 +121,8 @@ def test_a_start_beside_somebody_else_is_warned_of(repo: Path, task: str) -> Non
     async def story(agent: Agent) -> None:
         started = await agent("start", task=task)
         assert started["warnings"] == [f"the task has a live session already: {other}"]
+        started = await agent("start", task=task, worktree="../nowhere")
+        assert "there is no directory" in started["warnings"][-1]
 
     _play(_server(repo), story)
 

@@ -99,12 +99,13 @@ class Reporter:
     ) -> Recorded:
         """Records a new session of yours on a task; its id is what later calls mean by default.
 
-        A warning says when somebody else is at work on the task already.
+        A warning says when somebody else is at work on the task, or the checkout is not there.
         """
         with self._open() as log:
             row = log.start_row(
                 task, engine=engine, role=role, worktree=worktree, pid=self._pid, note=note
             )
+            row["warnings"] += log.find_missing(row["session"])
             self._session = f"{row['session']['grite_issue_id']}/{row['session']['session_id']}"
             return self._recorded(log, row)
 

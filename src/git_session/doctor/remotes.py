@@ -49,7 +49,9 @@ def _check_setting(git: Git, remote: Remote) -> Check | None:
         git.find_address(remote.name)
     except (NotFoundError, UsageError) as error:
         known = git.remotes()
-        better = f"git config {REMOTE_KEY} {quote_word(known[0])}" if known else "git remote add"
+        better = f"git remote add {quote_word(remote.name)} URL"
+        if known:
+            better = f"git config {REMOTE_KEY} {quote_word(known[0])}"
         message = f"{REMOTE_KEY} names it, and {error.sentence}"
         return Check(f"remote {remote.name}", "failing", message, better)
     return None
