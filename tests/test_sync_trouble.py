@@ -5,6 +5,7 @@ The server's words are passed on, nothing is lost, and the next sync does it whe
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from git_session.errors import (
     RemoteError,
     RemoteTimeoutError,
 )
+from git_session.standstill import Standstill
 from git_session.wire import names
 from tests import servers
 from tests.conftest import Cli, git, run
@@ -296,6 +298,42 @@ def test_a_lock_that_was_left_behind_here_is_named(pair: Pair, hub: Hub) -> None
     assert one.events >= other.events
     lock.unlink()
     recover((one, other), hub)
+
+
+def test_a_lock_that_nobody_lets_go_of_here_is_not_waited_for_until_the_time_is_up(
+    pair: Pair, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    monkeypatch.setattr("git_session.standstill.PATIENCE_S", 0.2)
+    lock = other.path / ".git" / f"{WAL}.lock"
+    lock.touch()
+    error = fail(other, timeout=10_000)
+    assert isinstance(error, ContendedError)
+    assert error.message == f"{WAL} stayed locked by {lock} for 0 s"
+    assert error.hint == f"if no git program is running, remove that file: rm {lock}"
+    lock.unlink()
+    recover((one, other), hub)
+
+
+def test_locks_that_come_and_go_are_none_that_nobody_lets_go_of(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, other = pair
+    monkeypatch.setattr("git_session.standstill.PATIENCE_S", 0)
+    standstill = Standstill(other.log.store)
+    lock = other.path / ".git" / f"{WAL}.lock"
+    for number in range(1, 4):
+        lock.touch()
+        os.utime(lock, ns=(0, number))
+        standstill.note_failure()
+        assert not standstill.is_hopeless
+        lock.unlink()
+    standstill.note_failure()
+    assert not standstill.is_hopeless
+    lock.touch()
+    standstill.note_failure()
+    standstill.note_failure()
+    assert standstill.is_hopeless
 
 
 def test_a_lock_that_was_left_behind_here_is_named_when_fetching_too(pair: Pair, hub: Hub) -> None:

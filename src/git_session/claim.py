@@ -19,10 +19,11 @@ from git_session.log import SessionLog
 from git_session.merging import compare_heads, leads_to, write_merge
 from git_session.scanning import Scan, tell_finds
 from git_session.store.git.remote import Git
+from git_session.store.repository.refs import PATIENCE_S
 from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
-from git_session.writer import PATIENCE_S, Appended
+from git_session.writer import Appended
 
 _PAUSE_S: Final = 0.03
 _LONGEST_PAUSE_S: Final = 2.0

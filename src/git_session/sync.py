@@ -11,18 +11,17 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from git_session.errors import ConflictError, ContendedError, DamagedLogError, GitSessionError
+from git_session.errors import ConflictError, DamagedLogError, GitSessionError
 from git_session.exchange import Due, Exchange, Remote, find_deadline
 from git_session.fold.source import Row
 from git_session.merging import Comparison, compare_heads, count_unsent, leads_to, write_merge
 from git_session.scanning import Scan
 from git_session.spool import has_spooled, record_spooled
+from git_session.standstill import Standstill
 from git_session.store.git.remote import Git, tracking_name
 from git_session.store.repository.objects import ObjectStore
-from git_session.store.repository.refs import unlock_hint
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 
@@ -61,19 +60,21 @@ class Sync:
         self._scan = Scan(store, git, self._deadline)
         self._compared: dict[tuple[str | None, str | None], Comparison] = {}
         self._merges: list[str] = []
+        self._standstill = Standstill(store)
         self._target: str | None = None
 
     def run(self) -> Row:
         """Syncs and gives the row of a SyncReport.
 
         A remote's error stands in that Remote, what went wrong here in `error`. On giving up after
-        the time limit the last merge is kept as the local head.
+        the time limit, or where a lock is left behind here, the last merge is kept as the local
+        head if that can be moved.
         """
         with self._store.queue("sync"):
             pending = list(self.remotes)
             pause = _PAUSE_S
             while pending := self._play_round(pending):
-                if time.monotonic() > self._deadline:
+                if time.monotonic() > self._deadline or self._standstill.is_hopeless:
                     self._give_up(pending)
                     break
                 time.sleep(random.uniform(0, pause))
@@ -218,6 +219,7 @@ class Sync:
         if target is None or target == local:
             return True
         if not self._store.advance_ref(names.WAL_REF, local, target, "git session sync"):
+            self._standstill.note_failure()
             return False
         for remote in self._known():
             if remote.due.is_incoming:
@@ -233,7 +235,7 @@ class Sync:
             if self._move(local, target):
                 break
         else:
-            self.error = _explain_standstill(self._store.held_lock(names.WAL_REF))
+            self.error = self._standstill.explain()
         for remote in pending:
             if remote.error is None and self._is_due(remote, target):
                 remote.give_up(count_unsent(self._store, target, remote.head))
@@ -261,12 +263,6 @@ class Sync:
             ],
             "scan": self._scan.row(self._target),
         }
-
-
-def _explain_standstill(lock: Path | None) -> ContendedError:
-    what = f"stayed locked by {lock}" if lock else "was moved again and again by other programs"
-    hint = unlock_hint(lock) if lock else "try again"
-    return ContendedError(f"{names.WAL_REF} {what} until the time was up", hint)
 
 
 def open_git(

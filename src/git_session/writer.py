@@ -23,13 +23,12 @@ from git_session.fold.plan import Draft, next_timestamp
 from git_session.fold.replay import Replay
 from git_session.reader import LogReader
 from git_session.store.actors.actors import Actor, ensure_actor, read_signing_seed
-from git_session.store.repository.refs import unlock_hint
+from git_session.store.repository.refs import PATIENCE_S, unlock_hint
 from git_session.wire import names
 from git_session.wire.commit import LogCommit, form_files
 from git_session.wire.event import Event, build_event
 from git_session.wire.lock import GLOBAL_RESOURCE, conflicts, issue_resource, parse_lock
 
-PATIENCE_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.002
 _LONGEST_PAUSE_S: Final = 0.2
 _SETTLING_S: Final = 0.05
