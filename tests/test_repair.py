@@ -322,7 +322,7 @@ def test_the_command_proposes_first_and_does_then(specimen: Specimen, hub: Path,
     assert "repair --from REMOTE" in ran.stderr
     ran = cli(specimen.path, "repair", "--from", "hub")
     assert (ran.code, ran.stdout) == (0, "1 object can be put back, byte for byte\n")
-    assert "--apply" in ran.stderr
+    assert "git session repair --from hub --apply" in ran.stderr
     assert not (specimen.path / "objects" / lost[:2] / lost[2:]).exists()
     ran = cli(specimen.path, "repair", "--from", "hub", "--apply")
     assert (ran.code, ran.stdout) == (0, "1 object put back, byte for byte\n")

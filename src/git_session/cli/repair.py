@@ -13,6 +13,7 @@ from git_session.cli.output import print_data, print_line
 from git_session.cli.progress import Progress
 from git_session.cli.streams import say
 from git_session.cli.text import count
+from git_session.wire.plain_text import quote_word
 
 Row = Mapping[str, Any]
 
@@ -59,7 +60,7 @@ def repair_command(settings: Settings, remote: str | None, is_applied: bool) -> 
     else:
         for line in _describe(row):
             print_line(line)
-    for line in _say_next(row):
+    for line in _say_next(row, remote):
         say(line)
     return 1 if row["head_command"] or row["damage"] or row["lost_events"] else 0
 
@@ -94,7 +95,7 @@ def _describe_event(event: Row) -> str:
     return f"  {event['event_id'][:12]} {event['kind']} by {event['actor'][:8]}, {place}"
 
 
-def _say_next(row: Row) -> Iterator[str]:
+def _say_next(row: Row, remote: str | None) -> Iterator[str]:
     if row["head_state"] == "none":
         yield "there is no log here, and nothing of one"
     elif row["head_command"]:
@@ -105,6 +106,7 @@ def _say_next(row: Row) -> Iterator[str]:
         yield "there is nothing to repair"
     has_more = row["objects"] or row["events"] or row["head_state"] == "missing"
     if has_more and not row["is_applied"] and row["head_state"] != "unreadable":
-        yield "hint: git session repair --apply does it"
+        asked = "" if remote is None else f"--from {quote_word(remote)} "
+        yield f"hint: git session repair {asked}--apply does it"
     elif row["damage"] or row["lost_events"]:
         yield "hint: git session repair --from REMOTE looks at what a remote has"
