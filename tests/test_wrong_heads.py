@@ -154,6 +154,7 @@ def test_a_log_whose_ref_is_gone_is_not_taken_for_one_that_never_was(
         ("fsck", 0),
         ("fsck --strict", 1),
         (f"start {task}", 3),
+        ("task add Another", 3),
         ("snapshot", 3),
     ):
         ran = cli(clone.path, *line.split())

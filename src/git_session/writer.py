@@ -105,6 +105,8 @@ class LogWriter:
 
     def prepare(self, plan: Plan, head: str | None, replay: Replay) -> Appended:
         """Plans and writes the commit after `head`, of which `replay` tells; moves no ref."""
+        if head is None:
+            self._refuse_to_hide_a_log()
         now = self._clock()
         issue_id, drafts = plan(replay, now)
         if not drafts:
@@ -115,6 +117,11 @@ class LogWriter:
         self._refuse_secrets(replay, issue_id, events)
         written = self._write(head, events)
         return Appended(issue_id, written.oid, len(events), tuple(warnings), written, tuple(events))
+
+    def _refuse_to_hide_a_log(self) -> None:
+        from git_session.store.repository.absence import refuse_to_hide  # a log begins but once
+
+        refuse_to_hide(self._store)
 
     def _has_settled(self, commit: str) -> bool:
         """Tells whether a log that was begun with `commit` a moment later still holds it.

@@ -12,13 +12,9 @@ from git_session.wire.plain_text import quote_word
 
 def explain_absence(store: RefStore) -> NotFoundError:
     """Forms the error of a log that is not there; a LostLogError where it may have been one."""
-    remote = _find_tracked(store)
-    if remote is not None:
-        return LostLogError(
-            f"{names.WAL_REF} is not there, but {remote} was seen here with a log",
-            "git session repair looks for what it was, also for what was never sent;"
-            f" git session sync brings what {remote} has",
-        )
+    lost = _find_lost(store)
+    if lost is not None:
+        return lost
     sentence = f"there is no log yet: {names.WAL_REF} does not exist"
     begin = "git session init makes it ready, git session task add TITLE begins the log"
     with suppress(GitSessionError):
@@ -27,6 +23,24 @@ def explain_absence(store: RefStore) -> NotFoundError:
             sentence, f"git session sync fetches the log of {name}, if it has one; {begin}"
         )
     return NotFoundError(sentence, begin)
+
+
+def refuse_to_hide(store: RefStore) -> None:
+    """Raises LostLogError where a log was, and a new one would keep repair from looking for it."""
+    lost = _find_lost(store)
+    if lost is not None:
+        raise lost
+
+
+def _find_lost(store: RefStore) -> LostLogError | None:
+    remote = _find_tracked(store)
+    if remote is None:
+        return None
+    return LostLogError(
+        f"{names.WAL_REF} is not there, but {remote} was seen here with a log",
+        "git session repair looks for what it was, also for what was never sent;"
+        f" git session sync brings what {remote} has",
+    )
 
 
 def _find_tracked(store: RefStore) -> str | None:
