@@ -14,8 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 
+from git_session.cli import group
+from git_session.cli.guesses import _MEANT
 from git_session.errors import GitSessionError
 from tests.conftest import TIMEOUT, Cli, Ran, git
 
@@ -107,11 +110,41 @@ def test_a_current_directory_that_was_removed_is_no_repository(cli: Cli, tmp_pat
 
 
 def test_a_mistyped_command_gets_the_one_that_was_meant(cli: Cli, tmp_path: Path) -> None:
-    ran = cli(tmp_path, "lsit")
-    assert "no such command 'lsit'. Did you mean 'list'?" in ran.stderr
-    assert "hint: git session -h" in ran.stderr
-    assert "Did you mean 'show'?" in cli(tmp_path, "task", "sohw").stderr
-    assert "Did you mean '--engine'?" in cli(tmp_path, "list", "--engin", "x").stderr
+    told = {
+        ("lsit",): "no such command 'lsit'\nhint: did you mean git session list?",
+        ("task", "sohw"): "no such command 'sohw'\nhint: did you mean git session task show?",
+        ("list", "--engin", "x"): "no such option '--engin'\nhint: did you mean --engine?",
+        ("task", "list"): "no such command 'list'\nhint: did you mean git session tasks?",
+        ("finish",): "no such command 'finish'\nhint: did you mean git session exit?",
+        ("help",): "no such command 'help'\nhint: did you mean git session -h?",
+        ("tasks", "add"): "nothing more is expected here: add\nhint: did you mean git session task"
+        " add?",
+    }
+    for words, expected in told.items():
+        ran = cli(tmp_path, *words)
+        assert (ran.code, ran.stderr) == (2, f"error: {expected}\n")
+
+
+def test_every_guess_is_a_command_that_is_there(cli: Cli, tmp_path: Path) -> None:
+    lines = {line for meant in _MEANT.values() for line in meant}
+    for name in {line.split()[0] for line in lines if not line.startswith("-")}:
+        assert name in group.list_commands(click.Context(group))
+    for line in sorted(line for line in lines if len(line.split()) == 2):
+        assert cli(tmp_path, *line.split(), "-h").code == 0
+
+
+def test_a_value_that_cannot_be_taken_is_said_in_plain_words(cli: Cli, tmp_path: Path) -> None:
+    told = {
+        ("log", "-n", "abc"): "invalid value for -n or --limit: 'abc' is no whole number\n",
+        ("log", "-n", "-4"): "invalid value for -n or --limit: -4 is less than 0\n",
+        ("task", "status", "t-1", "no"): "invalid value for STATUS: 'no' is not one of 'queued',",
+        ("sync", "--timeout", "soon"): "'soon' is no length of time\n",
+        ("start", "t-1", "--timeout", "0"): "--timeout 0 leaves no time at all\n",
+    }
+    for words, expected in told.items():
+        ran = cli(tmp_path, *words)
+        assert ran.code == 2
+        assert ran.stderr.startswith(f"error: {expected}")
 
 
 def test_places_add_up_before_and_after_the_command_as_with_git(cli: Cli, repo: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pydantic
 import pytest
 
+from git_session.log import SessionLog
 from git_session.model.log import FsckReport
 from git_session.model.sessions import SessionList, SessionShown, TransitionList
 from git_session.model.tasks import TaskList, TaskShown
@@ -174,6 +175,38 @@ def test_two_live_sessions_on_one_task_are_marked(cli: Cli, checkout_of: Checkou
     assert len(rows) == 4
     assert all(row.endswith("(2 live sessions on this task)") for row in rows)
     assert [row["live_on_task"] for row in _data(cli, path, "list")["sessions"]] == [2, 2, 2, 2]
+
+
+def test_only_of_a_live_session_it_is_noted_that_others_live_beside_it(
+    cli: Cli, repo: Path
+) -> None:
+    with SessionLog.open(repo) as log:
+        task = log.add_task("Port the lexer").task.task_id
+        ended, live, _ = [log.start(task).session.session_id for _ in range(3)]
+        log.exit(ended)
+    assert "2 live sessions on this task" in cli(repo, "show", live).stdout
+    assert "live sessions" not in cli(repo, "show", ended).stdout
+    history = cli(repo, "task", "show", task).stdout.splitlines()
+    assert len({line.index("[session ") for line in history if "[session " in line}) == 1
+
+
+def test_waiting_is_told_once_in_a_wide_list(cli: Cli, repo: Path) -> None:
+    with SessionLog.open(repo) as log:
+        session = log.start(log.add_task("Port the lexer").task.task_id).session.session_id
+    assert cli(repo, "beat", session, "--activity", "waiting").code == 0
+    assert cli(repo, "list", "--wide").stdout.count("waiting") == 1
+    assert cli(repo, "list").stdout.count("waiting") == 1
+
+
+def test_a_length_of_time_is_so_long_ago_wherever_a_moment_is_asked_for(
+    cli: Cli, repo: Path
+) -> None:
+    with SessionLog.open(repo) as log:
+        log.start(log.add_task("Port the lexer").task.task_id)
+    assert cli(repo, "list", "--at", "2h", "--count").stdout == "0\n"
+    for words in (("timeline", "--since", "2h"), ("export", "--since", "1d")):
+        assert cli(repo, *words, "--json").json()["data"]["total"] == 1
+    assert cli(repo, "export", "--until", "10m").json()["data"]["total"] == 0
 
 
 def test_an_ended_session_is_not_marked_for_the_live_ones_beside_it(cli: Cli, repo: Path) -> None:

@@ -210,7 +210,7 @@ def test_what_is_no_file_is_written_to_and_not_replaced(cli: Cli, lifecycle: Pat
         (("--format", "csv", "--json"), 2, "cannot both be on stdout"),
         (("--format", "html", "--of", "transitions"), 2, "a page shows sessions"),
         (("--format", "csv", "-o", "."), 5, "it is a directory"),
-        (("-o", "nowhere/a.csv"), 5, "there is no directory nowhere"),
+        (("-o", "nowhere/a.csv"), 5, "mkdir -p nowhere"),
         (("--since", "now", "--until", "yesterday"), 2, "is later than"),
     ],
 )

@@ -67,5 +67,5 @@ def test_commands_ask_whether_that_was_meant(cli: Cli, repo: Path) -> None:
         ran = cli(repo, *words)
         assert (ran.code, ran.stdout) == (3, "")
         assert hint in ran.stderr
-    assert "Did you mean 'list'?" in cli(repo, "lst").stderr
-    assert "'--status'" in cli(repo, "list", "--stauts", "ready").stderr
+    assert "hint: did you mean git session list?" in cli(repo, "lst").stderr
+    assert "did you mean --status" in cli(repo, "list", "--stauts", "ready").stderr

@@ -45,14 +45,16 @@ def test_each_remotes_line_says_what_happened(
         return ran.stdout
 
     assert say(other, "--dry-run") == (
-        "origin: merged, 4 events in, 4 events out (nothing was done: --dry-run)\n"
+        "origin: would be merged, 4 events in, 4 events out (nothing was done: --dry-run)\n"
     )
     assert say(other, "origin", "backup") == (
         "origin: merged, 4 events in, 4 events out\nbackup: sent, 9 events out\n"
     )
     assert say(other) == "origin: already together\n"
     assert say(one, "--push") == "origin: nothing to send\n"
-    assert say(one, "-n") == "origin: received, 4 events in (nothing was done: --dry-run)\n"
+    assert (
+        say(one, "-n") == "origin: would be received, 4 events in (nothing was done: --dry-run)\n"
+    )
     assert say(one, "--fetch") == "origin: received, 4 events in\n"
     one.beat(one.log.session_rows()[0]["session_id"])
     assert cli(one.path, "snapshot").code == 0
@@ -139,9 +141,9 @@ def test_what_failed_is_an_error_and_what_went_well_a_line(
     [
         (("--fetch", "--push"), 2, "--fetch and --push exclude each other"),
         (("--timeout", "0"), 2, "timeout"),
-        (("--timeout", "nan"), 2, "time limit"),
-        (("--timeout", "soon"), 2, "timeout"),
-        (("nowhere",), 3, "there is no remote nowhere"),
+        (("--timeout", "nan"), 2, "no length of time"),
+        (("--timeout", "soon"), 2, "no length of time"),
+        (("nowhere", "--timeout", "1m"), 3, "there is no remote nowhere"),
         (("-x",), 2, "-x"),
         (("--", "--upload-pack=touch x"), 2, "cannot be a remote"),
     ],

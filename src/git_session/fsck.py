@@ -153,7 +153,8 @@ def _check_merges(log: SessionLog, check: _Check) -> None:
             if lacking:  # what an earlier merge brought is there all the same
                 lacking = lacking.difference(*(held[oid] for oid in line))
             if lacking:
-                message = f"the merge lacks {len(lacking)} events of {_short(second)}"
+                number = f"{len(lacking)} event{'s' * (len(lacking) != 1)}"
+                message = f"the merge lacks {number} of {_short(second)}"
                 check.find("merge", message, merge, event_id=min(lacking).hex())
 
 

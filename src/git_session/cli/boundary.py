@@ -6,6 +6,7 @@ environment; 130 is Ctrl-C and 141 a reader that went away, as with git.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -19,6 +20,13 @@ from git_session.errors import INTERRUPTED, GitSessionError, UsageError
 
 READER_GONE: Final = 141
 _PROGRAM: Final = "git session"
+_PLAINER: Final = (
+    (r"is not a valid integer( range)?", "is no whole number"),
+    (r"is not in the range x>=(-?\d+)", r"is less than \1"),
+    (r"is not in the range (-?\d+)<=x<=(-?\d+)", r"is not between \1 and \2"),
+    (r"^Got unexpected extra arguments? \((.*)\)", r"nothing more is expected here: \1"),
+)
+"""What the parser says, and how it is said here."""
 
 
 def run_command_line(args: Sequence[str]) -> int:
@@ -71,11 +79,47 @@ def _save_logs() -> None:
 
 
 def _tell_usage(args: Sequence[str], settings: Settings, error: click.ClickException) -> int:
-    message = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else _PROGRAM
-    told = UsageError(message[:1].lower() + message[1:], f"{path} -h shows how it is used")
+    meant = _guess_meant(args, context, error)
+    hint = f"did you mean {meant}?" if meant else f"{path} -h shows how it is used"
+    told = UsageError(_put_plainly(error), hint)
     return _tell(args, settings, told, told.code, error.exit_code)
+
+
+def _guess_meant(
+    args: Sequence[str], context: click.Context | None, error: click.ClickException
+) -> str | None:
+    """Guesses what was meant by a command or an option that is not there, or a word too many."""
+    if isinstance(error, click.NoSuchOption):
+        return " or ".join(error.possibilities or ()) or None
+    if context is None:
+        return None
+    from git_session.cli.guesses import guess_command
+
+    path = context.command_path
+    if isinstance(error, click.NoSuchCommand):
+        similar = " or ".join(f"{path} {name}" for name in error.possibilities or ())
+        return guess_command(path, [error.command_name]) or similar or None
+    is_group = isinstance(context.command, click.Group)
+    return None if is_group or type(error) is not click.UsageError else guess_command(path, args)
+
+
+def _put_plainly(error: click.ClickException) -> str:
+    """Puts what the parser says in the words that all other errors have."""
+    message = error.format_message()
+    if isinstance(error, (click.NoSuchCommand, click.NoSuchOption)):
+        message = error.message
+    elif isinstance(error, click.BadParameter) and error.param is not None and error.message:
+        message = f"Invalid value for {_name_parameter(error.param)}: {error.message}"
+    for pattern, plain in _PLAINER:
+        message = re.sub(pattern, plain, message)
+    return message[:1].lower() + message[1:].removesuffix(".")
+
+
+def _name_parameter(parameter: click.Parameter) -> str:
+    is_option = isinstance(parameter, click.Option)
+    return " or ".join(parameter.opts) if is_option else (parameter.name or "").upper()
 
 
 def _tell(

@@ -18,7 +18,8 @@ at_option = click.option(
     "--at",
     metavar="MOMENT",
     help=(
-        "As the log told it then. A time as git takes it ('yesterday', '2026-11-22 03:00') counts "
+        "As the log told it then. A time as git takes it ('yesterday', '2026-11-22 03:00'), or 2h "
+        "for so long ago, counts "
         "to the end of its second and by the events' own timestamps, so what other clones "
         "recorded then and sent later is there. A commit or ref of a log, or a remote's name, "
         "is that log as it stands there."
@@ -30,7 +31,9 @@ def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --since and --until, which find_range reads."""
     until = click.option("--until", metavar="TIME", help="Only what was there at TIME or before.")
     since = click.option(
-        "--since", metavar="TIME", help="Only what was there at TIME or later, as git takes times."
+        "--since",
+        metavar="TIME",
+        help="Only what was there at TIME or later: as git takes it, or 2h for so long ago.",
     )
     return since(until(function))
 

@@ -89,6 +89,25 @@ def format_examples(*examples: str) -> str:
     return "\n".join(["\b", title, *(f"  {example}" for example in examples)])
 
 
+class TimeLimit(click.ParamType[float]):
+    """Reads how long something may take, in seconds, as `run` and `wait` write it: `90`, `2h`."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None
+    ) -> float:
+        """Gives the seconds. Raises UsageError for what is no length of time, or none at all."""
+        if isinstance(value, float):
+            return value
+        from git_session.wire.duration import parse_duration  # for those who limit something
+
+        seconds = parse_duration(value) / 1000
+        if seconds <= 0:
+            raise UsageError("--timeout 0 leaves no time at all", "write it so: 90, 90s, 10m, 2h")
+        return seconds
+
+
 def session_argument(
     otherwise: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -79,7 +79,7 @@ def session_cells(
         "SESSION": "  " * depth + row["session_id"],
         "REPOSITORY": repository,
         "STATE": row["state"],
-        "SEEN": format_seen(row),
+        "SEEN": format_seen(row, has_activity="ACTIVITY" in {column.title for column in columns}),
         "ACTIVITY": row["activity"] or "",
         "TASK": short_task(row["task_id"]) if is_narrow else row["task_id"],
         "TITLE": row["task_title"],
@@ -92,10 +92,11 @@ def session_cells(
     return [cells[column.title] for column in columns]
 
 
-def format_seen(row: Row) -> str:
+def format_seen(row: Row, *, has_activity: bool = False) -> str:
     """Forms what is known of a session's life: `alive 12s`, `dead: pid gone`, `quiet 3h, boxB`.
 
-    Without a verdict it is when the session was last seen, `5m ago`; for one that exited, how.
+    Whether it waits is told here, unless beside it. Without a verdict it is when the session was
+    last seen, `5m ago`; for one that exited, how.
     """
     if row["state"] == "exit":
         return format_exit(row["exit_code"], row["exit_reason"])
@@ -106,7 +107,7 @@ def format_seen(row: Row) -> str:
     parts = [f"{age} ago" if verdict == "unknown" else f"{verdict} {age}"]
     if OTHER_HOST in row["liveness"]["reasons"]:
         parts.append(row["liveness"]["evidence"]["host"])
-    if row["activity"] == _WAITING:
+    if row["activity"] == _WAITING and not has_activity:
         parts.append(_WAITING)
     return ", ".join(parts)
 

@@ -98,6 +98,6 @@ def _session_pairs(
         ("log file", "" if log_file is None else str(log_file)),
     ]
     live = row["live_on_task"]
-    if live > 1:
+    if live > 1 and row["state"] != "exit":
         pairs.append(("note", f"{live} live sessions on this task"))
     return pairs

@@ -10,6 +10,7 @@ from git_session.cli.opening import open_log, say_after_recording
 from git_session.cli.options import (
     Attributes,
     Settings,
+    TimeLimit,
     command,
     completes,
     exclusive_option,
@@ -47,10 +48,10 @@ from git_session.wire.block import U32_MAX
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=TimeLimit(),
     default=60.0,
-    metavar="SECONDS",
-    help="How long --exclusive may take; default: 60.",
+    metavar="TIME",
+    help="How long --exclusive may take: 90, 90s, 10m; default: 60.",
 )
 @set_option
 @note_option

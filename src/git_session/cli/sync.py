@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from git_session.cli.opening import find_here
-from git_session.cli.options import Settings, command, completes
+from git_session.cli.options import Settings, TimeLimit, command, completes
 from git_session.cli.output import print_data, print_line
 from git_session.cli.streams import is_terminal, say, say_warning
 from git_session.errors import SecretError, UsageError
@@ -40,10 +40,10 @@ DEFAULT_TIMEOUT_S = 120.0
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=TimeLimit(),
     default=DEFAULT_TIMEOUT_S,
-    metavar="SECONDS",
-    help="For all of it; default: 120.",
+    metavar="TIME",
+    help="For all of it: 90, 90s, 10m; default: 120.",
 )
 @click.option(
     "--background",
@@ -145,9 +145,9 @@ def describe_remote(
         "empty": "no log on either side",
         "same": nothing or "already together",
         "together": "already together: both sides read the same",
-        "sent": "sent",
-        "received": "received",
-        "merged": "merged",
+        "sent": "would be sent" if is_dry_run else "sent",
+        "received": "would be received" if is_dry_run else "received",
+        "merged": "would be merged" if is_dry_run else "merged",
     }
     parts = [words[report["outcome"]]]
     for noun, key in (("event", "events"), ("snapshot", "snapshots")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import click
@@ -21,15 +22,16 @@ from git_session.cli.options import (
 )
 from git_session.cli.output import print_data, print_line, print_lines, print_table
 from git_session.cli.sessions_table import choose_columns, session_cells
-from git_session.cli.table import format_pairs
+from git_session.cli.table import Column, format_pairs, format_table
 from git_session.cli.text import count, format_ago, format_time
 from git_session.fold.lifecycle import TASK_STATUSES
 from git_session.wire.block import split_comment
-from git_session.wire.plain_text import strip_controls, strip_lines
+from git_session.wire.plain_text import strip_lines
 
 Row = Mapping[str, Any]
 
 _INDENT: Final = "    "
+_BLOCK_COLUMNS: Final = (Column(""), Column(""), Column(""), Column(""), Column(""))
 
 task_command = click.Group(
     "task",
@@ -148,28 +150,28 @@ def _task_pairs(row: Row, now: int) -> list[tuple[str, str]]:
 def _format_comments(comments: Sequence[Row], now: int, *, is_raw: bool) -> list[str]:
     """Forms all comments in order; those that hold a session block as a line each, unless raw."""
     lines: list[str] = []
-    was_folded = False
-    for comment in comments:
-        is_folded = comment["session_id"] is not None and not is_raw
-        if not (is_folded and was_folded):
-            lines.append("")
-        lines += _format_block(comment, now) if is_folded else _format_text(comment, now)
-        was_folded = is_folded
+    for is_block, group in groupby(comments, lambda comment: comment["session_id"] is not None):
+        if is_block and not is_raw:
+            cells = [_block_cells(comment, now) for comment in group]
+            lines += ["", *format_table(_BLOCK_COLUMNS, cells, None)]
+        else:
+            for comment in group:
+                lines += ["", *_format_text(comment, now)]
     return lines
 
 
-def _format_head(comment: Row, now: int) -> str:
+def _head_cells(comment: Row, now: int) -> list[str]:
     ago = format_ago(now - comment["ts"])
-    return f"{short_commit(comment['commit'])}  {ago}  {comment['actor'][:8]}"
+    return [short_commit(comment["commit"]), ago, comment["actor"][:8]]
 
 
-def _format_block(comment: Row, now: int) -> list[str]:
+def _block_cells(comment: Row, now: int) -> list[str]:
     before, _, after = split_comment(comment["body"]) or ("", "", "")
-    note = strip_controls(f"{before.strip()} {after.strip()}".strip())
-    session_id = strip_controls(comment["session_id"])
-    line = f"{_format_head(comment, now)}  [session {session_id} {comment['state']}] {note}"
-    return [line.rstrip()]
+    note = f"{before.strip()} {after.strip()}".strip()
+    block = f"[session {comment['session_id']} {comment['state']}]"
+    return [*_head_cells(comment, now), block, note]
 
 
 def _format_text(comment: Row, now: int) -> list[str]:
-    return [_format_head(comment, now), *(_INDENT + x for x in strip_lines(comment["body"]))]
+    head = "  ".join(_head_cells(comment, now))
+    return [head, *(_INDENT + x for x in strip_lines(comment["body"]))]

@@ -80,7 +80,8 @@ def _log(log: SessionLog) -> Check:
     if problems:
         message = f"reading leaves out {len(problems)}: {problems[0].message}"
         return Check("log", "failing", message, "git session fsck")
-    return fine("log", f"{head[:7]}, {len(log.session_rows(include_exited=True))} sessions")
+    number = len(log.session_rows(include_exited=True))
+    return fine("log", f"{head[:7]}, {number} session{'s' * (number != 1)}")
 
 
 def _actor(log: SessionLog) -> Check:

@@ -98,7 +98,7 @@ def _look_at_issue(replay: Replay, folded: FoldedIssue) -> Iterator[Problem]:
     issue = folded.issue
     if not issue.is_created:
         count = len(replay.events_of(issue.issue_id))
-        message = f"{count} events of an issue never created"
+        message = f"{count} event{'s' * (count != 1)} of an issue never created"
         yield Problem("no_issue", message, "", issue_id=issue.hex)
     for event in issue.early:
         yield _about(replay, "early", event, "it is older than its issue's creation")

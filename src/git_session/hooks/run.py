@@ -26,7 +26,7 @@ def run_whole(
     from git_session.store.git.handover import become_program
 
     if hook not in HOOKS:
-        raise UsageError(f"no such hook: {hook}", f"known: {', '.join(HOOKS)}")
+        raise UsageError(f"no such hook: {hook}", f"known: {', '.join([*HOOKS, 'agent'])}")
     words = list(args) + _read_arguments(hook, len(args), environ)
     become_program(["sh", "-c", format_shim(hook, program), hook, *words], environ)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from git_session.errors import ReadOnlyError
 from git_session.store.files.config_file import cannot_write, replace_file
+from git_session.wire.plain_text import quote_word
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -19,7 +21,10 @@ def write_file(path: Path, data: bytes) -> None:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a directory")
         if not path.parent.is_dir():
-            raise NotADirectoryError(0, f"there is no directory {path.parent}")
+            raise ReadOnlyError(
+                f"cannot write {path}: there is no directory {path.parent}",
+                f"mkdir -p {quote_word(str(path.parent))}",
+            )
     except OSError as error:
         raise cannot_write(path, error) from error
     replace_file(path, data)

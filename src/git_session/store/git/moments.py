@@ -16,10 +16,14 @@ from typing import Final
 from git_session.errors import UsageError
 from git_session.store.git.program import git_environment
 from git_session.store.git.settings import GitSettings
+from git_session.wire.duration import parse_duration
 
 _NOW: Final = "now"
 _LAST_YEAR: Final = 2099
 """git reads a later year as something else."""
+
+_LENGTH: Final = re.compile(r"[0-9]{1,9}[smhd]")
+"""That long ago; git itself knows no such word."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _ISO_DAY: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
@@ -52,13 +56,15 @@ class Moments(GitSettings):
         return self._parse(*args)
 
     def find_time(self, words: str) -> int:
-        """Finds the time (s since the epoch) that git takes `words` for.
+        """Finds the time (s since the epoch) that git takes `words` for; `2h` is so long ago.
 
         Raises UsageError for what git would take for the present without understanding it.
         """
         text = words.strip().lower()
         if text == _NOW:
             return int(time.time())
+        if _LENGTH.fullmatch(text):
+            return int(time.time()) - parse_duration(text) // 1000
         _require_known(words, text)
         before = int(time.time())
         answer = self._parse(f"--since={words.strip()}")
@@ -96,5 +102,5 @@ def _is_known(word: str) -> bool:
 def _not_a_time(words: str, why: str | None = None) -> UsageError:
     return UsageError(
         f"{words!r} is neither a commit or ref nor a time" + (f": {why}" if why else ""),
-        "a time is written as for git log --since: 'yesterday', '2 hours ago', '2026-11-22 03:00'",
+        "a time is as for git log --since: 'yesterday', '2026-11-22 03:00'; or 2h for so long ago",
     )
