@@ -655,24 +655,29 @@ def test_an_object_of_any_size_is_one_that_git_and_libgit2_read(repo: Path, size
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("step", ["open", "rename"])
-def test_an_object_is_written_though_git_clears_its_folder_away(
+@pytest.mark.parametrize("step", ["rename", "mkdir"])
+def test_an_object_is_written_though_git_clears_it_away_meanwhile(
     repo: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """`git gc` removes empty folders, and files that somebody seems to have left half written."""
+    """`git gc` removes files that somebody seems to have left half written, and empty folders."""
     real = getattr(os, step)
     cleared: list[str] = []
 
-    def clear(path: str, *args: Any) -> Any:
-        if "tmp_obj_" in path and not cleared:
+    def clear(path: str, *args: Any) -> None:
+        if step == "mkdir":
+            real(path, *args)
+        if not cleared:
             cleared.append(path)
-            shutil.rmtree(Path(path).parent, ignore_errors=True)
-        return real(path, *args)
+            remove = os.rmdir if step == "mkdir" else os.unlink
+            remove(path)
+        if step == "rename":
+            real(path, *args)
 
     monkeypatch.setattr(f"git_session.store.repository.object_files.os.{step}", clear)
     oid = ObjectStore.open(repo).files.write(git_object.BLOB, b"content")
     assert cleared
     assert git(repo, "cat-file", "-p", oid) == "content"
+    assert not list((repo / ".git" / "objects").glob("tmp_obj_*"))
 
 
 def test_settings_are_read_as_git_reads_them_also_those_of_one_command(

@@ -98,8 +98,7 @@ class ObjectFiles:
         """
         whole = format_object(kind, content)
         oid = _hash(whole)
-        folder = f"{self._folders[0]}/{oid[:2]}"
-        _write_file(folder, oid[2:], _compress(whole), is_durable=is_durable)
+        _write_file(self._folders[0], oid, _compress(whole), is_durable=is_durable)
         return oid
 
     def put(self, kind: int, content: bytes) -> str:
@@ -195,23 +194,23 @@ def _read_file(path: str) -> bytes | None:
         os.close(fd)
 
 
-def _write_file(folder: str, name: str, data: bytes, *, is_durable: bool) -> None:
-    """Writes a file that is whole or not there, and the folder that it is in. Raises OSError."""
-    for is_last in (False, False, True):
+def _write_file(objects: str, oid: str, data: bytes, *, is_durable: bool) -> None:
+    """Writes an object's file, which is whole or not there, and its folder. Raises OSError."""
+    for is_last in (False, True):
         try:
-            _write_at_once(folder, name, data, is_durable=is_durable)
+            _write_at_once(objects, oid, data, is_durable=is_durable)
             break
-        except FileNotFoundError:  # there was no folder yet, or git has just cleared it away
+        except FileNotFoundError:  # git may have cleared away what it took for left behind
             if is_last:
                 raise
-            with suppress(FileExistsError):
-                os.mkdir(folder)
-    if is_durable:
-        sync_folder(folder)
 
 
-def _write_at_once(folder: str, name: str, data: bytes, *, is_durable: bool) -> None:
-    temporary = f"{folder}/{_TEMPORARY}{os.urandom(8).hex()}"
+def _write_at_once(objects: str, oid: str, data: bytes, *, is_durable: bool) -> None:
+    # Not in the folder it comes to be in: ext4 puts what begins in 256 folders all over the disk,
+    # which takes up to five times as long.
+    temporary = f"{objects}/{_TEMPORARY}{os.urandom(8).hex()}"
+    folder = f"{objects}/{oid[:2]}"
+    path = f"{folder}/{oid[2:]}"
     fd = os.open(temporary, _WRITE_FLAGS, 0o444)
     try:
         try:
@@ -222,11 +221,18 @@ def _write_at_once(folder: str, name: str, data: bytes, *, is_durable: bool) -> 
                 os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(temporary, f"{folder}/{name}")
+        try:
+            os.rename(temporary, path)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                os.mkdir(folder)
+            os.rename(temporary, path)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+    if is_durable:
+        sync_folder(folder)
 
 
 def _read_rest(fd: int) -> bytes:

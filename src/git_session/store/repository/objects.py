@@ -247,6 +247,6 @@ class ObjectStore(RefStore):
         try:
             return self.files.write(kind, data, is_durable=self.is_durable)
         except OSError as error:
-            folder = os.path.dirname(error.filename or "") or self.common_dir / "objects"
-            require_writable(Path(folder))
+            named = error.filename2 or error.filename or ""
+            require_writable(Path(os.path.dirname(named) or self.common_dir / "objects"))
             raise GitSessionError(f"cannot write an object: {error}", "try again") from error
