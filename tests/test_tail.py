@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from git_session.store.run.output_log import create_output, find_last_lines, hash_output, read_from
 from tests.conftest import TIMEOUT, Cli, Ran
+from tests.processes import read_terminal
 from tests.test_run import last
 
 
@@ -94,14 +95,7 @@ def test_on_a_terminal_nothing_is_obeyed(repo: Path, session: str) -> None:
     words = [sys.executable, "-m", "git_session", "tail", session, "-n", "2"]
     process = subprocess.Popen(words, cwd=repo, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 4096):
-            shown += piece
-    except OSError:  # how Linux says that the other end of a terminal is closed
-        pass
-    os.close(ours)
-    assert (process.wait(TIMEOUT), shown) == (0, b"red\r\nend\r\n")
+    assert read_terminal(ours, process, TIMEOUT) == "red\r\nend\r\n"
 
 
 def test_what_is_not_kept_here_is_not_found(cli: Cli, repo: Path, task: str) -> None:

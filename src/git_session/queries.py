@@ -17,6 +17,7 @@ from git_session.fold.rows import (
     Row,
     all_session_rows,
     all_task_rows,
+    choose_states,
     session_row,
     task_detail_row,
     transition_row,
@@ -154,10 +155,7 @@ class LogQueries:
             rows = [row for row in rows if row["engine"] == engine]
         if role is not None:
             rows = [row for row in rows if row["role"] == role]
-        if states:
-            rows = [row for row in rows if row["state"] in states]
-        elif not include_exited:
-            rows = [row for row in rows if row["state"] != "exit"]
+        rows = choose_states(rows, states, include_exited=include_exited)
         rows.sort(key=lambda row: (row["started_ts"], row["session_id"], row["grite_issue_id"]))
         return self.complete(rows)
 

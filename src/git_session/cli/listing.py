@@ -22,11 +22,11 @@ from git_session.errors import UsageError
 from git_session.everywhere import Gathered, choose_paths, gather_sessions, shorten_names
 from git_session.fold.listing import (
     arrange_tree,
-    choose_states,
     filter_sessions,
     sort_sessions,
     sum_attributes,
 )
+from git_session.fold.rows import choose_states
 from git_session.queries import LogQueries
 from git_session.wire.duration import parse_duration
 from git_session.wire.plain_text import quote_word

@@ -6,7 +6,7 @@ Times are ms since the epoch.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -69,15 +69,6 @@ def filter_sessions(
         if (since is None or seen_ts(row) >= since)
         and (not wanted or _holds_all(_searched_text(row), wanted))
     ]
-
-
-def choose_states(
-    rows: Iterable[Row], states: Collection[str], *, include_exited: bool
-) -> list[Row]:
-    """Gives the sessions in these states; without any, those that are active, or all of them."""
-    if states:
-        return [row for row in rows if row["state"] in states]
-    return [row for row in rows if include_exited or row["state"] != "exit"]
 
 
 def arrange_tree(rows: Sequence[Row]) -> list[tuple[int, Row]]:

@@ -7,6 +7,7 @@ since the epoch.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from git_session.errors import WireError
@@ -54,6 +55,15 @@ def all_task_rows(replay: Replay) -> list[Row]:
 def _unchanged(replay: Replay, rows: list[Row]) -> list[Row]:
     changed = {issue_id.hex() for issue_id in replay.changed}
     return [row for row in rows if row["grite_issue_id"] not in changed]
+
+
+def choose_states(
+    rows: Iterable[Row], states: Collection[str], *, include_exited: bool
+) -> list[Row]:
+    """Gives the sessions in these states; without any, those that are active, or all of them."""
+    if states:
+        return [row for row in rows if row["state"] in states]
+    return [row for row in rows if include_exited or row["state"] != "exit"]
 
 
 def session_row(replay: Replay, folded: FoldedIssue, life: Life) -> Row:
