@@ -552,6 +552,23 @@ def test_one_clock_that_was_days_ahead_does_not_poison_the_task(repo: Path) -> N
     assert [step.is_fork or step.is_late for step in log.history(session)] == [False] * 4
 
 
+def test_status_of_a_clock_days_ahead_is_refused_or_changed(repo: Path) -> None:
+    clock = Clock(T0)
+    log = open_log(repo, clock)
+    task = new_task(log)
+    open_log(repo, Clock(T0 + 2 * 86_400_000)).set_task_status_row(task, "running")
+    before = count_commits(repo)
+    for is_forced in (False, True):
+        with pytest.raises(ConflictError, match="would be running all the same"):
+            log.set_task_status_row(task, "blocked", is_forced=is_forced)
+    assert log.set_task_status_row(task, "running")["commit"] is None
+    assert count_commits(repo) == before
+    log.comment_row(task, "others are recorded all the same")
+    clock.now += 86_400_000
+    assert log.set_task_status_row(task, "blocked")["task"]["status"] == "blocked"
+    assert log.task(task).status == "blocked"
+
+
 def test_the_age_of_the_last_sign_of_life_is_told_until_the_exit(repo: Path) -> None:
     clock = Clock()
     log = open_log(repo, clock)

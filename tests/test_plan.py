@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.errors import TransitionError, UsageError, WireError
+from git_session.errors import ConflictError, TransitionError, UsageError, WireError
 from git_session.fold import plan
 from git_session.fold.issues import Issue, fold_issue
 from git_session.fold.lifecycle import TASK_STATUSES, next_states, next_statuses
@@ -279,6 +279,52 @@ def test_the_ways_of_a_task_are_brats() -> None:
 def test_a_task_of_no_known_status_may_take_any(label: str) -> None:
     for status in TASK_STATUSES:
         assert plan.plan_status(issue_with(label), status, is_forced=False)
+
+
+def statuses_at(ts: int, *moves: str) -> list[Event]:
+    """Makes the label events of one moment: `+running`, `-queued`."""
+    signs = {"+": kinds.LABEL_ADDED, "-": kinds.LABEL_REMOVED}
+    return [event(signs[move[0]], [f"status:{move[1:]}"], ts) for move in moves]
+
+
+def keep_status(status: str, events: list[Event]) -> list[Draft]:
+    """Plans a status at T0, forced, on the issue of these events."""
+    issue = fold_issue(ISSUE, events)
+    drafts = plan.plan_status(issue, status, is_forced=True)
+    return plan.keep_effective(issue, status, drafts, events, T0)
+
+
+def test_status_set_by_a_clock_within_a_day_is_changed() -> None:
+    events = [created(0, "status:queued"), *statuses_at(DAY_MS, "-queued", "+running")]
+    assert labels_of(keep_status("blocked", events)) == [
+        ("+", "status:blocked"),
+        ("-", "status:running"),
+    ]
+
+
+@pytest.mark.parametrize("status", ["blocked", "queued", "dropped"])
+def test_status_set_by_a_clock_far_ahead_is_refused(status: str) -> None:
+    future = 2 * DAY_MS
+    events = [created(0, "status:queued"), *statuses_at(future, "-queued", "+running")]
+    with pytest.raises(ConflictError) as caught:
+        keep_status(status, events)
+    assert "would be running all the same: actor aaaaaaaa dated that" in caught.value.message
+    assert caught.value.exit_code == 4
+    assert keep_status("running", events) == []
+
+
+def test_status_removed_by_a_clock_far_ahead_is_refused() -> None:
+    events = [created(0, "status:running"), *statuses_at(2 * DAY_MS, "-running", "-blocked")]
+    with pytest.raises(ConflictError) as caught:
+        keep_status("blocked", events)
+    assert "without a status" in caught.value.message
+    assert labels_of(keep_status("queued", events)) == [("+", "status:queued")]
+
+
+def test_status_drafts_without_effect_are_left_out() -> None:
+    events = [created(), *statuses_at(2 * DAY_MS, "+queued"), *statuses_at(3 * DAY_MS, "+running")]
+    assert fold_issue(ISSUE, events).status == "running"
+    assert keep_status("running", events) == []
 
 
 def test_a_comment_cannot_pass_for_a_session() -> None:

@@ -42,12 +42,18 @@ class TaskRecorder(LogQueries):
         return self._task_recorded_row(self.writer.append(add))
 
     def set_task_status_row(self, task: str, status: str, *, is_forced: bool = False) -> Row:
-        """Records a task's new status. Raises TransitionError, naming what is allowed."""
+        """Record a task's new status.
+
+        Raises TransitionError, naming what is allowed, and ConflictError when the task would keep
+        another status all the same, because of an event of a clock that is more than a day ahead.
+        """
         require_words([status], TASK_STATUSES, "status")
 
-        def move(replay: Replay, _: int) -> tuple[bytes, Sequence[plan.Draft]]:
+        def move(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
             issue = find_task(replay, task).issue
-            return issue.issue_id, plan.plan_status(issue, status, is_forced=is_forced)
+            drafts = plan.plan_status(issue, status, is_forced=is_forced)
+            events = replay.events_of(issue.issue_id)
+            return issue.issue_id, plan.keep_effective(issue, status, drafts, events, now)
 
         self.reader.require()
         return self._task_recorded_row(self.writer.append(move))

@@ -6,12 +6,13 @@ brat keeps beside the comment, only those that really change something become ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from git_session.errors import TransitionError, UsageError
-from git_session.fold.issues import Issue
+from git_session.errors import ConflictError, TransitionError, UsageError
+from git_session.fold.issues import Issue, fold_issue
 from git_session.fold.lifecycle import is_allowed, next_states, next_statuses
 from git_session.fold.sessions import Life
 from git_session.wire import event as kinds
@@ -138,6 +139,34 @@ def plan_status(issue: Issue, status: str, *, is_forced: bool) -> list[Draft]:
     return drafts
 
 
+def keep_effective(
+    issue: Issue, status: str, drafts: list[Draft], events: Sequence[Event], now: int
+) -> list[Draft]:
+    """Give the drafts that bring an issue to `status`; none where they would change no label.
+
+    `events` are those of the issue, `now` is in ms since the epoch. Raises ConflictError when the
+    issue would have another status all the same: an event of a clock more than a day ahead sorts
+    after the drafts.
+    """
+    ts = next_timestamp(now, events)
+    added = [
+        Event(b"", issue.issue_id, b"", ts, draft.parent, draft.kind, draft.payload, None, b"")
+        for draft in drafts
+    ]
+    after = fold_issue(issue.issue_id, [*events, *added])
+    if after.status == status:
+        return drafts if after.labels.keys() != issue.labels.keys() else []
+    last = max(
+        (e for e in events if e.ts >= ts and _is_about_status(e)), key=lambda event: event.order
+    )
+    raise ConflictError(
+        f"task {issue.task_id} would be {after.status or 'without a status'} all the same:"
+        f" actor {last.actor.hex()[:8]} dated that {_format_minute(last.ts)}",
+        f"another status counts after {_format_minute(last.ts - DAY_MS)};"
+        " git session fsck names the event",
+    )
+
+
 def plan_comment(text: str) -> Draft:
     """Plans a comment. Raises UsageError when it is empty or holds a mark of a session block."""
     if not text.strip():
@@ -171,6 +200,15 @@ def _plan_labels(issue: Issue, state: SessionState) -> list[Draft]:
     if engine not in issue.labels:
         drafts.append(Draft(kinds.LABEL_ADDED, [engine]))
     return drafts
+
+
+def _is_about_status(event: Event) -> bool:
+    is_label = event.kind in (kinds.LABEL_ADDED, kinds.LABEL_REMOVED)
+    return is_label and str((event.payload or [""])[0]).startswith(names.STATUS_LABEL)
+
+
+def _format_minute(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _refuse_marks(text: str, word: str) -> None:
