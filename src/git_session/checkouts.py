@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from git_session.queries import LogQueries
-from git_session.store.git.worktrees import WorktreeState, list_worktrees, read_worktree
+from git_session.store.git.worktrees import (
+    Worktree,
+    WorktreeState,
+    list_worktrees,
+    read_worktree,
+)
 from git_session.store.host.beats import Beats
 
 Row = dict[str, Any]
@@ -23,10 +28,10 @@ class Checkouts:
     def __init__(self, log: LogQueries) -> None:
         self._common_dir = log.common_dir
         self._top = log.top
-        self._seen: dict[Path, WorktreeState | None] = {}
+        self._seen: dict[Worktree, WorktreeState | None] = {}
 
-    def find(self, row: Row) -> Path | None:
-        """Finds the real path of a session's checkout; None when git knows no such one."""
+    def find(self, row: Row) -> Worktree | None:
+        """Finds a session's checkout; None when git knows no such one."""
         named = self._name(row)
         if named is None:
             return None
@@ -34,18 +39,18 @@ class Checkouts:
             path = Path(os.path.realpath(named))
         except (OSError, ValueError):  # a text out of the log can hold anything
             return None
-        return path if path in self._listed else None
+        return self._listed.get(path)
 
     def read(self, row: Row) -> WorktreeState | None:
         """Looks at a session's checkout; None when it is not there, or git cannot tell."""
-        path = self.find(row)
-        return None if path is None else self.look(path)
+        found = self.find(row)
+        return None if found is None else self.look(found)
 
-    def look(self, path: Path) -> WorktreeState | None:
+    def look(self, worktree: Worktree) -> WorktreeState | None:
         """Looks at a checkout that `find` gave."""
-        if path not in self._seen:
-            self._seen[path] = read_worktree(path)
-        return self._seen[path]
+        if worktree not in self._seen:
+            self._seen[worktree] = read_worktree(worktree)
+        return self._seen[worktree]
 
     def _name(self, row: Row) -> str | None:
         if row["state"] != "exit":
@@ -57,10 +62,15 @@ class Checkouts:
         return str((self._top or self._common_dir) / row["worktree"])
 
     @cached_property
-    def _listed(self) -> set[Path]:
-        return set(list_worktrees(self._common_dir))
+    def _listed(self) -> dict[Path, Worktree]:
+        return {found.path: found for found in list_worktrees(self._common_dir, self._top)}
 
 
 def checkout_row(state: WorktreeState | None) -> Row | None:
     """Makes the row of a Checkout."""
     return None if state is None else {**state._asdict(), "path": str(state.path)}
+
+
+def describe_unread(path: str) -> str:
+    """Says of a checkout that there is, and that could not be read."""
+    return f"cannot tell what changed in {path}: its .git is another repository's, or git fails"

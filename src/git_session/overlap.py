@@ -18,10 +18,10 @@ from git_session.checkouts import Checkouts
 from git_session.fold.rows import Row
 from git_session.queries import LogQueries
 from git_session.store.git.worktrees import (
+    Worktree,
     WorktreeState,
     find_merge_base,
     list_changed,
-    read_worktree,
 )
 
 MOST: Final = 40
@@ -30,11 +30,12 @@ MOST: Final = 40
 
 def find_overlaps(log: LogQueries) -> Row:
     """Finds what live sessions of this host have both changed, as the row of an OverlapReport."""
-    places = _find_places(log)
-    compare = _Comparison(log.common_dir)
+    checkouts = Checkouts(log)
+    places = _find_places(log, checkouts)
+    compare = _Comparison(log.common_dir, checkouts)
     paths: dict[str, set[str]] = defaultdict(set)
-    unread = {os.fspath(path) for path in places if compare.state(path) is None}
-    readable = [path for path in places if compare.state(path) is not None]
+    unread = {os.fspath(place.path) for place in places if checkouts.look(place) is None}
+    readable = [place for place in places if checkouts.look(place) is not None]
     for one, other in combinations(readable[-MOST:], 2):
         for name in compare.common(one, other):
             paths[name].update((*places[one], *places[other]))
@@ -43,8 +44,8 @@ def find_overlaps(log: LogQueries) -> Row:
             {"path": name, "sessions": sorted(found)} for name, found in sorted(paths.items())
         ],
         "shared": [
-            {"worktree": os.fspath(path), "sessions": found}
-            for path, found in places.items()
+            {"worktree": os.fspath(place.path), "sessions": found}
+            for place, found in places.items()
             if len(found) > 1
         ],
         "worktrees": len(readable),
@@ -57,14 +58,13 @@ def overlapping_sessions(report: Row) -> set[str]:
     return {name for one in report["overlaps"] for name in one["sessions"]}
 
 
-def _find_places(log: LogQueries) -> dict[Path, list[str]]:
+def _find_places(log: LogQueries, checkouts: Checkouts) -> dict[Worktree, list[str]]:
     """Finds the checkouts in which live sessions work, and which sessions those are."""
-    checkouts = Checkouts(log)
-    places: dict[Path, list[str]] = defaultdict(list)
+    places: dict[Worktree, list[str]] = defaultdict(list)
     for row in log.session_rows():
-        path = None if row["liveness"]["verdict"] == "dead" else checkouts.find(row)
-        if path is not None:
-            places[path].append(row["session_id"])
+        place = None if row["liveness"]["verdict"] == "dead" else checkouts.find(row)
+        if place is not None:
+            places[place].append(row["session_id"])
     return places
 
 
@@ -73,21 +73,18 @@ class _Comparison:
     """Compares checkouts by pairs, and asks git nothing twice."""
 
     common_dir: Path
+    checkouts: Checkouts
     _known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
-    def state(self, path: Path) -> WorktreeState | None:
-        """Looks at a checkout."""
-        found: WorktreeState | None = self._once(("state", path), lambda: read_worktree(path))
-        return found
-
-    def common(self, one: Path, other: Path) -> set[str]:
+    def common(self, one: Worktree, other: Worktree) -> set[str]:
         """Lists the paths that both checkouts have changed since they parted."""
         base = self._base(one, other)
-        changed = [self._changed(path, base) for path in (one, other)]
+        changed = [self._changed(place, base) for place in (one, other)]
         return changed[0] & changed[1]
 
-    def _base(self, one: Path, other: Path) -> str | None:
-        states: Sequence[WorktreeState | None] = (self.state(one), self.state(other))
+    def _base(self, one: Worktree, other: Worktree) -> str | None:
+        look = self.checkouts.look
+        states: Sequence[WorktreeState | None] = (look(one), look(other))
         heads = sorted(state.head for state in states if state is not None and state.head)
         if len(heads) < 2:
             return None
@@ -95,10 +92,10 @@ class _Comparison:
         base: str | None = self._once(key, lambda: find_merge_base(self.common_dir, *heads))
         return base
 
-    def _changed(self, path: Path, base: str | None) -> set[str]:
-        state = self.state(path)
+    def _changed(self, place: Worktree, base: str | None) -> set[str]:
+        state = self.checkouts.look(place)
         since = None if state is None or state.head == base else base
-        found = self._once(("changed", path, since), lambda: list_changed(path, since))
+        found = self._once(("changed", place, since), lambda: list_changed(place, since))
         return found or set()
 
     def _once(self, key: tuple[Any, ...], ask: Callable[[], Any]) -> Any:

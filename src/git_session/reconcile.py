@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from git_session.checkouts import Checkouts
+from git_session.checkouts import Checkouts, describe_unread
 from git_session.errors import ConflictError, EnvironmentFaultError
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.spool import record_spooled
+from git_session.store.git.worktrees import Worktree
 
 CODE: Final = -1
 REASON: Final = "crash-recovery"
@@ -47,7 +47,7 @@ def reconcile_log(log: SessionLog, *, is_applied: bool = False) -> Row:
         ],
         "unclear": [row for row in live if _verdict(row) in ("quiet", "unknown")],
         "duplicates": _find_duplicates([row for row in live if _verdict(row) != "dead"]),
-        "worktrees": _find_left_work(log, rows),
+        "worktrees": _find_left_work(log, rows, warnings),
         "recorded": recorded,
         "is_applied": is_applied,
         "warnings": warnings,
@@ -81,23 +81,25 @@ def _find_duplicates(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _find_left_work(log: SessionLog, rows: Sequence[Row]) -> list[Row]:
+def _find_left_work(log: SessionLog, rows: Sequence[Row], warnings: list[str]) -> list[Row]:
     """Finds the checkouts of sessions that are dead or over in which there is work left."""
     checkouts = Checkouts(log)
-    named: dict[Path, list[Row]] = defaultdict(list)
+    named: dict[Worktree, list[Row]] = defaultdict(list)
     for row in rows:
-        path = checkouts.find(row) if row["worktree"] else None
-        if path is not None:
-            named[path].append(row)
+        place = checkouts.find(row) if row["worktree"] else None
+        if place is not None:
+            named[place].append(row)
     found = []
-    for path, sessions in named.items():
+    for place, sessions in named.items():
         if any(_verdict(row) not in ("dead", "exited") for row in sessions):
             continue
-        state = checkouts.look(path)
-        if state is not None and state.has_work:
+        state = checkouts.look(place)
+        if state is None:
+            warnings.append(describe_unread(os.fspath(place.path)))
+        elif state.has_work:
             found.append(
                 {
-                    "path": os.fspath(path),
+                    "path": os.fspath(place.path),
                     "branch": state.branch,
                     "uncommitted": state.uncommitted,
                     "unpushed": state.unpushed,

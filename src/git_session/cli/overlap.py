@@ -20,13 +20,14 @@ def overlap_command(settings: Settings, has_code: bool) -> int:
     The checkouts of this host's live sessions are compared by pairs, from their merge base on, with
     what is not committed yet. Sessions that share a checkout are named too.
     """
+    from git_session.checkouts import describe_unread
     from git_session.overlap import find_overlaps
 
     log = open_queries()
     report = find_overlaps(log)
     say_problems(log)
     for path in report["unread"]:
-        say_warning(f"git cannot tell what changed in {path}")
+        say_warning(describe_unread(path))
     if settings.is_json:
         print_data(report)
     else:

@@ -10,7 +10,7 @@ import click
 from git_session.cli.opening import open_log, say_after_recording
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
-from git_session.cli.streams import say
+from git_session.cli.streams import say, say_warning
 from git_session.cli.text import count
 
 
@@ -37,6 +37,9 @@ def reconcile_command(settings: Settings, is_applied: bool) -> int:
     report = reconcile_log(log, is_applied=is_applied)
     if is_applied:
         say_after_recording(log, report["warnings"])
+    else:
+        for warning in report["warnings"]:
+            say_warning(warning)
     is_done = not is_applied or all(dead["commit"] for dead in report["dead"])
     if settings.is_json:
         print_data(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from git_session.errors import (
     EnvironmentFaultError,
@@ -13,6 +14,9 @@ from git_session.errors import (
 from git_session.store.files.regular_file import read_regular, require_regular
 from git_session.store.git.program import read_config_file
 from git_session.wire.plain_text import quote_word
+
+_LONGEST: Final = 1 << 14
+"""Bytes of a file that names a path."""
 
 
 def find_common_dir(git_dir: Path) -> Path:
@@ -37,20 +41,20 @@ def require_regular_above(path: Path) -> None:
     """
     for folder in (path, *path.parents):
         for candidate in (folder / ".git", folder):
-            git_dir = _follow_link(candidate)
+            git_dir = follow_link(candidate)
             if (git_dir / "HEAD").exists():
                 require_regular(git_dir, git_dir)
                 require_regular(git_dir, find_common_dir(git_dir))
                 return
 
 
-def _follow_link(path: Path) -> Path:
+def follow_link(path: Path) -> Path:
     """Gives the git directory that a `.git` file names; any other path as it is."""
     try:
-        named = os.fsdecode(read_regular(path)).rstrip()
+        named = os.fsdecode(read_regular(path, _LONGEST)).rstrip("\r\n")
     except (OSError, ValueError):
         return path
-    return path.parent / named.removeprefix("gitdir: ")
+    return path if "\0" in named else path.parent / named.removeprefix("gitdir: ")
 
 
 def explain_refusal(
