@@ -19,7 +19,7 @@ from git_session.hooks.shim import (
     is_unchanged,
     parse_program,
 )
-from git_session.hooks.survey import has_config_hooks
+from git_session.hooks.survey import has_config_hooks, has_event_switch
 
 HASH: Final = (b"#",)
 TEXTS: Final = st.binary() | st.lists(
@@ -144,6 +144,12 @@ def test_the_file_for_lefthook_is_known_again_and_no_other_is() -> None:
 )
 def test_hooks_in_the_configuration_are_used_from_git_2_54_on(version: str, expected: bool) -> None:
     assert has_config_hooks(version) is expected
+
+
+@pytest.mark.parametrize("version", ["2.55.0", "2.55.0.rc1", "2.56.GIT", "3.0"])
+def test_hook_events_have_a_switch_from_git_2_55_on(version: str) -> None:
+    assert has_event_switch(f"git version {version}")
+    assert not has_event_switch("git version 2.54.1")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from typing import Any, Final
 import pytest
 
 from git_session import SessionLog
+from git_session.doctor.hooks import check_hooks
 from git_session.errors import ConflictError, ReadOnlyError
+from git_session.hooks import survey
 from git_session.hooks.install import Hooks, find_program
 from git_session.hooks.shim import HOOKS, KEPT_ENDING
 from git_session.liveness import QUIET_AFTER_MS
@@ -574,13 +576,13 @@ def test_hooks_in_the_configuration_run_and_leave_no_trace(repo: Path) -> None:
     config = repo / ".git" / "config"
     before = config.read_bytes(), _snapshot(repo / ".git" / "hooks")
 
-    def survey() -> Hooks:
+    def open_hooks() -> Hooks:
         found = Hooks(ObjectStore.open(repo))
         found.survey = found.survey.with_config_hooks(True)
         return found
 
     for action in ("installed", "kept"):
-        rows, error = survey().install((), PROGRAM, is_forced=False)
+        rows, error = open_hooks().install((), PROGRAM, is_forced=False)
         assert error is None
         assert {(row["way"], row["state"], row["action"]) for row in rows} == {
             ("config", "installed", action)
@@ -593,12 +595,113 @@ def test_hooks_in_the_configuration_run_and_leave_no_trace(repo: Path) -> None:
     assert (ran.code, ran.stderr) == (0, "")
     assert (repo / "message").read_text() == f"Work\n\n{TRAILER}\n"
     git(repo, "config", "hook.git-session-pre-push.command", "other")
-    found = survey()
+    found = open_hooks()
     assert [row["state"] for row in found.status(["pre-push"])] == ["modified"]
     rows, error = found.uninstall((), is_forced=True)
     assert error is None
     assert (config.read_bytes(), _snapshot(repo / ".git" / "hooks")) == before
     assert not (repo / ".git" / "git-session" / "hooks").exists()
+
+
+@pytest.fixture
+def config_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets any git count as one that has hooks in its configuration, and a switch for events."""
+    monkeypatch.setattr(survey, "_CONFIG_HOOKS_SINCE", (2, 0))
+    monkeypatch.setattr(survey, "_EVENT_SWITCH_SINCE", (2, 0))
+
+
+def _open_hooks(repo: Path) -> Hooks:
+    return Hooks(ObjectStore.open(repo))
+
+
+def _hook_states(repo: Path) -> dict[str, str]:
+    return {row["hook"]: row["state"] for row in _open_hooks(repo).status()}
+
+
+@pytest.mark.usefixtures("config_hooks")
+@pytest.mark.parametrize("value", ["false", "no", "off", "0", ""])
+def test_hook_switched_off_by_name_is_seen_and_switched_on(value: str, repo: Path) -> None:
+    config = repo / ".git" / "config"
+    before = config.read_bytes()
+    _open_hooks(repo).install((), PROGRAM, is_forced=False)
+    key = "hook.git-session-post-commit.enabled"
+    git(repo, "config", key, value)
+    assert _hook_states(repo) == dict.fromkeys(HOOKS, "installed") | {"post-commit": "disabled"}
+    (row,) = _open_hooks(repo).status(["post-commit"])
+    assert row["note"] == f"{key} is false: git config {key} true"
+    rows, _ = _open_hooks(repo).install((), PROGRAM, is_forced=False)
+    assert [row["action"] for row in rows] == ["kept", "updated", "kept"]
+    assert set(_hook_states(repo).values()) == {"installed"}
+    _open_hooks(repo).uninstall((), is_forced=False)
+    assert config.read_bytes() == before
+
+
+@pytest.mark.usefixtures("config_hooks")
+def test_hook_switched_off_for_its_event_stays_off(repo: Path) -> None:
+    key = "hook.pre-push.enabled"
+    git(repo, "config", "--global", key, "off")
+    for action in ("installed", "kept"):
+        rows, _ = _open_hooks(repo).install((), PROGRAM, is_forced=False)
+        assert {row["action"] for row in rows} == {action}
+        assert [row["state"] for row in rows] == ["installed", "installed", "disabled"]
+    git(repo, "config", key, "true")
+    assert set(_hook_states(repo).values()) == {"installed"}
+
+
+@pytest.mark.usefixtures("config_hooks")
+@pytest.mark.parametrize("name", ["git-session-post-commit", "post-commit"])
+def test_hook_switched_off_fails_doctor_and_is_left_off(name: str, repo: Path) -> None:
+    _open_hooks(repo).install((), PROGRAM, is_forced=False)
+    git(repo, "config", f"hook.{name}.enabled", "false")
+    checks = check_hooks(SessionLog.open(repo), PROGRAM, is_fired=False)
+    (check,) = (check for check in checks if check.name == "hook post-commit")
+    assert (check.status, check.mend) == ("failing", None)
+    assert check.message == f"git does not run it: hook.{name}.enabled is false"
+    assert check.command == f"git config hook.{name}.enabled true"
+
+
+@pytest.mark.usefixtures("config_hooks")
+def test_hook_switch_that_is_no_yes_or_no_counts_for_nothing(repo: Path) -> None:
+    _open_hooks(repo).install((), PROGRAM, is_forced=False)
+    key = "hook.git-session-pre-push.enabled"
+    for value, state in (("maybe", "installed"), ("no", "disabled"), ("maybe", "disabled")):
+        git(repo, "config", "--add", key, value)
+        assert _hook_states(repo)["pre-push"] == state
+
+
+def test_hook_switches_mean_nothing_to_hooks_in_files(repo: Path) -> None:
+    install(repo)
+    for name in ("post-commit", "git-session-post-commit"):
+        git(repo, "config", f"hook.{name}.enabled", "false")
+    assert set(_hook_states(repo).values()) == {"installed"}
+    write_beat(repo)
+    commit(repo, "-m", "Work")
+    assert Beats(repo / ".git").read_all()[0].commit == git(repo, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("name", ["git-session-prepare-commit-msg", "prepare-commit-msg"])
+def test_hook_switched_off_is_off_for_git(name: str, repo: Path, cli: Cli) -> None:
+    has_switch = survey.has_event_switch if name in HOOKS else survey.has_config_hooks
+    if not has_switch(git(repo, "version")):
+        pytest.skip("this git is too old")
+    assert cli(repo, "hook", "install", "--hook", "prepare-commit-msg").code == 0
+    write_beat(repo)
+    commit(repo, "-m", "Work")
+    assert trailers(repo) == [SESSION]
+    git(repo, "config", f"hook.{name}.enabled", "false")
+    commit(repo, "-m", "Work")
+    assert trailers(repo) == []
+    note = f"  hook.{name}.enabled is false: git config hook.{name}.enabled true"
+    assert cli(repo, "hook", "status").stdout.splitlines()[:2] == [
+        f"prepare-commit-msg: disabled, {repo / '.git' / 'config'}",
+        note,
+    ]
+    said = cli(repo, "hook", "install", "--hook", "prepare-commit-msg").stdout
+    is_on = name not in HOOKS
+    assert said.startswith(f"prepare-commit-msg: {'updated' if is_on else 'already installed'}, ")
+    assert (note in said, ", disabled, " in said) == (not is_on, not is_on)
+    commit(repo, "-m", "Work")
+    assert trailers(repo) == ([SESSION] if is_on else [])
 
 
 def test_the_program_that_installs_is_the_one_that_is_called(tmp_path: Path) -> None:

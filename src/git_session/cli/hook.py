@@ -207,7 +207,8 @@ def _report(
         return
     if not settings.is_json:
         for row in rows:
-            _print_row(row, "already installed" if row["action"] == "kept" else row["action"])
+            word = "already installed" if row["action"] == "kept" else row["action"]
+            _print_row(row, f"{word}, disabled" if row["state"] == "disabled" else word)
         for row in agents:
             print_agent(row)
         if nothing and not rows and not agents and error is None:

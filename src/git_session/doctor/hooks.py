@@ -24,7 +24,7 @@ _WORDS: Final = {
     "absent": "it is gone",
     "foreign": "another hook stands there, which does not call it",
     "modified": "it was changed by hand",
-    "disabled": "it cannot be executed, so git passes it over",
+    "disabled": "git does not run it",
     "gone": "the program that it calls is gone",
     "pending": "the hook manager has not taken it in yet",
     "bypassed": "git looks elsewhere",
@@ -79,6 +79,10 @@ def _judge(row: Row, hooks: Hooks, program: list[str], *, is_wanted: bool) -> Ch
     command = f"{_INSTALL} --hook {row['hook']}"
     if not is_wanted and not is_ours:
         return fine(name, "not installed", command)
+    if row["state"] == "disabled" and (switch := hooks.find_switch(row["hook"])):
+        # Somebody said so, and takes it back.
+        message = f"{_WORDS['disabled']}: {switch} is false"
+        return Check(name, "failing", message, f"git config {switch} true")
     message = f"{_WORDS[row['state']]}: {row['note'] or row['path']}"
     is_forced = row["state"] in _FORCED
     # What somebody changed by hand is theirs to give up.

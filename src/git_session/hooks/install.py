@@ -101,6 +101,12 @@ class Hooks:
         """Tells how hooks stand; git itself is not made to run them."""
         return [self._make_status(hook) for hook in choose_hooks(hooks)]
 
+    def find_switch(self, hook: str) -> str | None:
+        """Find the setting that keeps git from running a hook of its configuration, if any."""
+        reached, _ = self._list_spots(hook)
+        found = (spot.find_switch() for spot in reached if isinstance(spot, ConfigHook))
+        return next(found, None)
+
     def advice(self, hooks: Sequence[str] = ()) -> list[Row]:
         """Tells what to add by hand for hooks, and to which file; changes nothing."""
         rows = []
@@ -143,7 +149,7 @@ class Hooks:
             manager = "lefthook install" if isinstance(spot, LefthookJob) else "npx husky"
             return f"the hook manager has yet to be set up for it: {manager}"
         if state == "disabled":
-            return f"git does not run it: chmod +x {quote_word(str(self._shorten(spot.path)))}"
+            return self._explain_disabled(spot)
         if state == "gone":
             return f"{spot.program()[0]} is gone: git session hook install"
         if state == "installed" and isinstance(spot, HookLine):
@@ -151,6 +157,14 @@ class Hooks:
         if state == "installed" and isinstance(spot, HookFile) and self.survey.is_shared:
             return f"{spot.path.parent} serves every repository of yours"
         return None
+
+    def _explain_disabled(self, spot: Spot) -> str:
+        path = spot.path
+        if isinstance(spot, ConfigHook):
+            if key := spot.find_switch():
+                return f"{key} is false: git config {key} true"
+            path = spot.inner.path
+        return f"it is not executable: chmod +x {quote_word(str(self._shorten(path)))}"
 
     def _list_spots(self, hook: str) -> tuple[list[Spot], list[Spot]]:
         return list_spots(self.survey, self._settings, hook)

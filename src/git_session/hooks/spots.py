@@ -98,12 +98,16 @@ class HookLine:
 
 @dataclass(frozen=True, slots=True)
 class ConfigHook:
-    """Is a hook in the repository's configuration, as git runs it from 2.54 on."""
+    """Is a hook in the repository's configuration, as git runs it from 2.54 on.
+
+    `has_event_switch` tells whether this git knows `hook.EVENT.enabled`.
+    """
 
     hook: str
     path: Path
     inner: HookFile
     settings: HookSettings
+    has_event_switch: bool
 
     @property
     def name(self) -> str:
@@ -115,16 +119,28 @@ class ConfigHook:
         found = self.settings.config_hook(self.name)
         if found == ([], []):
             return "absent"
-        return self.inner.look() if found == ([self._command()], [self.hook]) else "modified"
+        if found != ([self._command()], [self.hook]):
+            return "modified"
+        state = self.inner.look()
+        return "disabled" if state == "installed" and self.find_switch() else state
+
+    def find_switch(self) -> str | None:
+        """Find the setting that turns the hook off, if there is one."""
+        names = [self.name, *([self.hook] if self.has_event_switch else [])]
+        off = (name for name in names if self.settings.is_switched_off(name))
+        return next((f"hook.{name}.enabled" for name in off), None)
 
     def program(self) -> list[str]:
         """Gives the words of the program that the hook calls."""
         return self.inner.program()
 
     def install(self, program: Sequence[str], *, is_forced: bool) -> Action:
-        """Writes the configuration."""
+        """Write the configuration, and enable the hook; one that is off for its event stays off."""
         state = self.look()
         done = self.inner.install(program, is_forced=is_forced)
+        if self.settings.is_switched_off(self.name):
+            self.settings.switch_on(self.name)
+            done = "updated"
         if state not in ("absent", "modified"):
             return done
         self.settings.write_config_hook(self.name, self._command(), self.hook)
@@ -202,7 +218,8 @@ def list_spots(survey: Survey, settings: HookSettings, hook: str) -> tuple[list[
     The first of all is where it is put when it stands nowhere yet.
     """
     inner = HookFile(hook, survey.own_folder / hook)
-    config = ConfigHook(hook, survey.common_dir / "config", inner, settings)
+    path, has_switch = survey.common_dir / "config", survey.has_event_switch
+    config = ConfigHook(hook, path, inner, settings, has_switch)
     reached: list[Spot] = list(_list_reached(survey, hook, inner))
     others: list[Spot] = [] if survey.has_config_hooks else [config]
     if survey.has_config_hooks:

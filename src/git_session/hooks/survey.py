@@ -19,6 +19,7 @@ from git_session.wire import names
 Manager = Literal["husky", "lefthook", "pre-commit"]
 
 _CONFIG_HOOKS_SINCE: Final = (2, 54)
+_EVENT_SWITCH_SINCE: Final = (2, 55)
 _VERSION: Final = re.compile(r"git version (\d+)\.(\d+)(?:\D|$)")
 _LEFTHOOK_CONFIGS: Final = tuple(
     folder + name + ending
@@ -34,7 +35,8 @@ class Survey:
     """Holds what was found: `folder` is where git looks for hooks, and `scope` where that is set.
 
     `top` is the checkout's, None in a bare repository; `has_config_hooks` tells whether this git
-    runs hooks that stand in its configuration.
+    runs hooks that stand in its configuration, and `has_event_switch` whether `hook.EVENT.enabled`
+    turns off all of an event.
     """
 
     common_dir: Path
@@ -43,6 +45,7 @@ class Survey:
     scope: str | None
     manager: Manager | None
     has_config_hooks: bool
+    has_event_switch: bool
 
     @property
     def own_folder(self) -> Path:
@@ -71,20 +74,34 @@ def has_config_hooks(version: str) -> bool:
 
     Source: git's release notes of 2.54; git-hook(1).
     """
+    return _is_since(version, _CONFIG_HOOKS_SINCE)
+
+
+def has_event_switch(version: str) -> bool:
+    """Tell from what `git version` says whether `hook.EVENT.enabled` means all hooks of an event.
+
+    2.54 takes the event for the name of one hook. Source: git's release notes of 2.55.
+    """
+    return _is_since(version, _EVENT_SWITCH_SINCE)
+
+
+def _is_since(version: str, since: tuple[int, int]) -> bool:
     found = _VERSION.match(version)
-    return found is not None and (int(found[1]), int(found[2])) >= _CONFIG_HOOKS_SINCE
+    return found is not None and (int(found[1]), int(found[2])) >= since
 
 
 def survey_hooks(store: ObjectStore, settings: HookSettings) -> Survey:
     """Looks where git would look, and for hook managers. Raises ConfigError."""
     path, scope = settings.find_folder()
+    version = settings.read_version()
     return Survey(
         common_dir=store.common_dir,
         top=store.worktree,
         folder=path,
         scope=scope,
         manager=find_manager(path, store.worktree),
-        has_config_hooks=has_config_hooks(settings.read_version()),
+        has_config_hooks=has_config_hooks(version),
+        has_event_switch=has_event_switch(version),
     )
 
 

@@ -17,8 +17,8 @@ class Hook(Model):
         "installed", "absent", "foreign", "modified", "disabled", "gone", "pending", "bypassed"
     ] = Field(
         description="absent and foreign (another one): it is not ours; modified: changed by hand; "
-        "disabled: not executable; gone: the program it calls is; pending: its manager has to take "
-        "it in; bypassed: git looks elsewhere."
+        "disabled: not executable, or switched off by a setting; gone: the program it calls is; "
+        "pending: its manager has to take it in; bypassed: git looks elsewhere."
     )
     action: Literal["installed", "updated", "kept", "removed", "restored", "none"] = Field(
         description="What this command did."

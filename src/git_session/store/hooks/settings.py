@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from git_session.errors import ConfigError, ReadOnlyError
 from git_session.store.git.program import git_environment
 from git_session.store.git.settings import GitSettings
+from git_session.store.git.values import normalise_key, parse_flag
 from git_session.store.git.words import split_words
 
 _HOOKS_PATH: Final = "core.hooksPath"
@@ -43,6 +44,19 @@ class HookSettings(GitSettings):
     def config_hook(self, name: str) -> tuple[list[str], list[str]]:
         """Reads a hook of the configuration: its commands and its events."""
         return self.config_all(f"hook.{name}.command"), self.config_all(f"hook.{name}.event")
+
+    def is_switched_off(self, name: str) -> bool:
+        """Tell whether `hook.NAME.enabled` is a no; as in git, what is no yes or no does not count.
+
+        Source: git-config(1), hook.<friendly-name>.enabled; an empty value is a no here.
+        """
+        key = normalise_key(f"hook.{name}.enabled")
+        flags = [parse_flag(value) for known, value in self._read_all() if known == key]
+        return [flag for flag in flags if flag is not None][-1:] == [False]
+
+    def switch_on(self, name: str) -> None:
+        """Enable a hook in the repository's own configuration. Raises ReadOnlyError."""
+        self._change("--replace-all", f"hook.{name}.enabled", "true")
 
     def write_config_hook(self, name: str, command: str, event: str) -> None:
         """Writes a hook into the repository's own configuration. Raises ReadOnlyError."""
