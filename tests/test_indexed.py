@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import shutil
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from git_session.log import SessionLog
@@ -57,6 +59,28 @@ def _save(path: Path) -> None:
     log = _open(path)
     log.replay()
     log.save()
+
+
+def _open_files(path: Path) -> set[str]:
+    """Names the files below a folder that this process holds open."""
+    held = psutil.Process().open_files()
+    return {Path(file.path).name for file in held if path in Path(file.path).parents}
+
+
+def test_log_left_or_dropped_closes_its_index(repo: Path) -> None:
+    """Leave one after recording and one after asking, and drop one; asked again, it answers."""
+    with SessionLog.open(repo) as log:
+        task = log.add_task("Fix the flaky test").task.task_id
+    assert _open_files(repo) == set()
+    with log:
+        assert [found.task_id for found in log.tasks()] == [task]
+        assert _open_files(repo)
+    assert _open_files(repo) == set()
+    assert [found.task_id for found in log.tasks()] == [task]
+    assert _open_files(repo)
+    del log
+    gc.collect()
+    assert _open_files(repo) == set()
 
 
 @pytest.mark.parametrize("name", BUNDLES)

@@ -4,8 +4,8 @@ The names below are loaded when they are first used, so that a command pays only
 needs.
 
     >>> from git_session import SessionLog
-    >>> log = SessionLog.open("path/to/repository")
-    >>> [session.session_id for session in log.sessions()]
+    >>> with SessionLog.open("path/to/repository") as log:
+    ...     [session.session_id for session in log.sessions()]
 """
 
 from __future__ import annotations

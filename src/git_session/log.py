@@ -6,9 +6,9 @@ as a model, or, by the methods whose names end in `_row` and `_rows`, as the pla
 the quick commands print.
 
     >>> from git_session import SessionLog
-    >>> log = SessionLog.open("path/to/repository")
-    >>> [session.session_id for session in log.sessions()]
-    >>> [session.state for session in log.at("2 hours ago").sessions()]
+    >>> with SessionLog.open("path/to/repository") as log:
+    ...     [session.session_id for session in log.sessions()]
+    ...     [session.state for session in log.at("2 hours ago").sessions()]
 """
 
 from __future__ import annotations

@@ -100,7 +100,14 @@ class LogQueries:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.save()
+        self.close()
+
+    def close(self) -> None:
+        """Save what was read, and close the index; asked again, the log opens it again."""
+        try:
+            self.save()
+        finally:
+            self.reader.close()
 
     def save(self) -> None:
         """Remembers in the index what was read, so that the next program need not read it again.

@@ -154,9 +154,15 @@ class LogReader:
             base = None
         with _no_collection():
             index.apply(_describe_change(replay, base, head))
-        self._index = None
-        index.close()
-        self._replay, self._head = self._new_replay(), None
+        self._index = index
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index and of what was read; the next read begins anew."""
+        if self._index is not None:
+            self._index.close()
+        self._index = self._base = self._head = None
+        self._replay = self._new_replay()
 
     def _remember(self, head: str) -> tuple[str, Replay]:
         """Starts a replay from the index, if that tells of this head or of one before it.
@@ -181,6 +187,8 @@ class LogReader:
 
     def _open_index(self) -> LogIndex:
         path = self.store.common_dir / names.SESSION_DIR / "index.db"
+        if self._index is not None:
+            self._index.close()
         self._index = LogIndex.open(path, trust=self.trust.digest)
         return self._index
 

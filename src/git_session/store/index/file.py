@@ -47,6 +47,14 @@ class FailureError(Exception):
     """Reports a file that cannot be used now: for its locks, its permissions, its disk."""
 
 
+class _Connection(sqlite3.Connection):
+    """Close when dropped: from Python 3.13 on, sqlite3 warns of a connection left open."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.Error):
+            self.close()
+
+
 class IndexFile:
     """Reads and writes values by number; the reads of one transaction see one moment."""
 
@@ -109,11 +117,11 @@ class IndexFile:
     @classmethod
     def in_memory(cls) -> IndexFile:
         """Makes an empty map that goes with this process."""
-        return cls(sqlite3.connect(":memory:", isolation_level=None))
+        return cls(sqlite3.connect(":memory:", isolation_level=None, factory=_Connection))
 
     def copy_to_memory(self) -> IndexFile:
         """Copies the content as it is now. Raises DamageError and FailureError."""
-        copy = sqlite3.connect(":memory:", isolation_level=None)
+        copy = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection)
         try:
             with _judging():
                 self._connection.backup(copy)
@@ -238,7 +246,11 @@ def _connect(path: str, how: str) -> sqlite3.Connection:
     )
     with _judging():
         return sqlite3.connect(
-            f"file:{spelt}?{how}", uri=True, isolation_level=None, timeout=_READER_PATIENCE_S
+            f"file:{spelt}?{how}",
+            uri=True,
+            isolation_level=None,
+            timeout=_READER_PATIENCE_S,
+            factory=_Connection,
         )
 
 
