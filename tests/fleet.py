@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from git_session.errors import DamagedLogError, GitSessionError, WireError
-from git_session.exchange import Remote
 from git_session.fold.merge import MergePlan
 from git_session.log import SessionLog
+from git_session.remotes import Remote
 from git_session.store.git.push_report import PushOutcome, PushState
 from git_session.store.git.remote import Git
 from git_session.store.repository import commits

@@ -12,8 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from git_session.errors import ConflictError, LockedError, NotFoundError, UsageError
+from git_session.errors import (
+    ConflictError,
+    ContendedError,
+    LockedError,
+    NotFoundError,
+    UsageError,
+)
 from git_session.snapshot import write_snapshot_row
+from git_session.store.repository.objects import ObjectStore
+from git_session.sync import sync_log
 from git_session.wire import names
 from tests import servers
 from tests.conftest import Cli, git, run
@@ -375,6 +383,72 @@ def test_what_is_recorded_during_a_sync_goes_with_it(
     assert other.head == read_head(hub.path)
     assert len(other.log.transition_rows(session)) == 2
     assert report["unsent"] == 0
+
+
+def test_sync_that_loses_a_race_here_asks_no_remote_again(
+    diverged: tuple[Clone, Clone, str], hub: Hub
+) -> None:
+    one, other, _ = diverged
+    session = other.log.session_rows()[0]["session_id"]
+    row, error = other.sync(git=meddle(other, [lambda: other.beat(session)] * 2))
+    (report,) = row["remotes"]
+    assert error is None
+    assert tell(report) == ("merged", 4, 5)
+    assert (report["attempts"], row["merges"], report["unsent"]) == (1, 2, 1)
+    assert git(hub.path, "rev-list", "--merges", "--count", WAL) == "2"
+    assert is_ancestor(other.path, read_head(hub.path) or "", other.head or "")
+    assert tell(other.sync_well()) == ("sent", 0, 1)
+    assert tell(one.sync_well())[0] == "received"
+    assert one.head == other.head
+
+
+def test_sync_fetch_that_loses_a_race_here_makes_one_merge(
+    diverged: tuple[Clone, Clone, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, other, _ = diverged
+    session = other.log.session_rows()[0]["session_id"]
+    store = other.log.store
+    overtake_moves(store, [lambda: other.beat(session)], monkeypatch)
+    row, error = sync_log(store, direction="fetch")
+    assert error is None
+    assert tell(row["remotes"][0]) == ("merged", 4, 0)
+    assert (row["merges"], row["remotes"][0]["attempts"]) == (1, 1)
+    assert git(other.path, "rev-list", "--merges", "--count", WAL) == "1"
+
+
+def test_sync_that_loses_every_race_here_names_the_log_here(
+    diverged: tuple[Clone, Clone, str], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, other, _ = diverged
+    store = other.log.store
+
+    def move_by_git() -> None:  # as a program does that knows nothing of our queue
+        tree, head = git(other.path, "rev-parse", f"{WAL}^{{tree}}"), other.head or ""
+        set_head(other.path, git(other.path, "commit-tree", tree, "-p", head, "-m", "WAL"))
+
+    overtake_moves(store, [move_by_git] * 20, monkeypatch)
+    row, error = sync_log(store, timeout=0.2)
+    assert isinstance(error, ContendedError)
+    assert error.message == (
+        f"the log here kept moving until the time was up: other programs moved {WAL} each time"
+    )
+    assert row["remotes"][0]["error"] is None
+    assert "origin" not in error.message
+    assert row["remotes"][0]["outcome"] == "merged"
+
+
+def overtake_moves(
+    store: ObjectStore, deeds: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lets one of the deeds happen before each move of the log here, while there are any."""
+    move = store.advance_ref
+
+    def advance_ref(name: str, expected: str | None, new: str, message: str) -> bool:
+        if name == WAL and deeds:
+            deeds.pop(0)()
+        return move(name, expected, new, message)
+
+    monkeypatch.setattr(store, "advance_ref", advance_ref)
 
 
 def test_each_remotes_report_tells_what_all_its_rounds_did(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests import servers
 from tests.conftest import Cli, Ran, git
-from tests.fleet import WAL, Clone, is_ancestor, read_head
+from tests.fleet import WAL, Clone, is_ancestor, make_diverged, read_head
+from tests.racing import new_session, start_program
 from tests.servers import Hub
 
 hub = servers.path_hub
@@ -55,6 +59,62 @@ def assert_all_end_together(tmp_path: Path, hub: Hub, cli: Cli, count: int, leng
 
 def test_a_few_clones_that_sync_at_once_end_on_one_head(tmp_path: Path, hub: Hub, cli: Cli) -> None:
     assert_all_end_together(tmp_path, hub, cli, 4, 4)
+
+
+WRITER: Final = """
+import select, sys
+from git_session import SessionLog
+path, session = sys.argv[1:]
+log = SessionLog.open(path)
+print("ready", flush=True)
+sys.stdin.readline()
+while not select.select([sys.stdin], [], [], 0)[0]:
+    log.advance_row(session, "running")
+"""
+"""Records in one session without a pause, until it is told to end."""
+
+
+@contextmanager
+def writing(path: Path, sessions: Sequence[str]) -> Iterator[None]:
+    """Lets a process for each session record without a pause while the block runs."""
+    programs = [start_program(WRITER, path, session) for session in sessions]
+    try:
+        for program in programs:
+            assert program.stdout is not None
+            assert program.stdin is not None
+            assert program.stdout.readline() == "ready\n", program.communicate()[1]
+            program.stdin.write("go\n")
+            program.stdin.flush()
+        yield
+        ended = [program.communicate("end\n", timeout=60) for program in programs]
+        assert [program.returncode for program in programs] == [0] * len(programs), ended
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
+def test_sync_beside_two_writers_without_a_pause_ends_well(
+    tmp_path: Path, hub: Hub, cli: Cli
+) -> None:
+    one, other = make_diverged(tmp_path, hub.path)
+    other.sync_well()
+    one.sync_well()
+    theirs = other.log.session_rows()[0]["session_id"]
+    sessions = [new_session(one.log) for _ in range(2)]
+    with writing(one.path, sessions):
+        for _ in range(3):
+            other.beat(theirs)
+            other.sync_well()
+            before = read_head(hub.path)
+            ran = cli(one.path, "sync")
+            assert (ran.code, ran.stderr) == (0, "")
+            merges = git(hub.path, "rev-list", "--merges", "--count", f"{before}..{WAL}")
+            assert int(merges) <= 2
+    one.sync_well()
+    other.sync_well()
+    assert one.head == other.head == read_head(hub.path)
+    assert one.events == other.events
 
 
 @pytest.mark.heavy

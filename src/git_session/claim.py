@@ -11,16 +11,17 @@ import time
 from typing import Any, Final
 
 from git_session.errors import AmbiguousError, ConflictError, ContendedError, DamagedLogError
-from git_session.exchange import Exchange, Remote, find_deadline
+from git_session.exchange import Exchange, find_deadline
 from git_session.fold.find import find_session, find_task
 from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.merging import compare_heads, leads_to, write_merge
+from git_session.remotes import Remote, choose_remotes, open_git
 from git_session.scanning import Scan, tell_finds
 from git_session.store.git.remote import Git
 from git_session.store.repository.refs import PATIENCE_S
-from git_session.sync import DEFAULT_TIMEOUT_S, choose_remotes, open_git
+from git_session.sync import DEFAULT_TIMEOUT_S
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 from git_session.writer import Appended
@@ -158,13 +159,14 @@ class _Claim:
         """Moves the local ref to a claim that has landed, over what was written here meanwhile."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            local = self._log.store.read_ref(names.WAL_REF)
-            head = self._join(local, claim)
-            if head is None or head == local:
-                return
-            message = "git session start --exclusive"
-            if self._log.store.advance_ref(names.WAL_REF, local, head, message):
-                return
+            with self._log.store.queue():
+                local = self._log.store.read_ref(names.WAL_REF)
+                head = self._join(local, claim)
+                if head is None or head == local:
+                    return
+                message = "git session start --exclusive"
+                if self._log.store.advance_ref(names.WAL_REF, local, head, message):
+                    return
             time.sleep(random.uniform(0, _PAUSE_S))
         raise ContendedError(
             f"{self._arbiter.name} has the claim, session {self._tried[claim][1]}, but"

@@ -40,7 +40,8 @@ class Standstill:
                 f"{names.WAL_REF} stayed locked by {held} {end}", unlock_hint(held)
             )
         return ContendedError(
-            f"{names.WAL_REF} was moved again and again by other programs {end}", "try again"
+            f"the log here kept moving {end}: other programs moved {names.WAL_REF} each time",
+            "git session sync tries again; --timeout gives it longer",
         )
 
     def _identify_lock(self) -> tuple[int, int] | None:

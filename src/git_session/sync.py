@@ -11,19 +11,20 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
 
-from git_session.errors import ConflictError, DamagedLogError, GitSessionError
-from git_session.exchange import Due, Exchange, Remote, find_deadline
+from git_session.errors import DamagedLogError, GitSessionError
+from git_session.exchange import Exchange, find_deadline
 from git_session.fold.source import Row
 from git_session.merging import Comparison, compare_heads, count_unsent, leads_to, write_merge
+from git_session.remotes import Due, Remote, choose_remotes, open_git
 from git_session.scanning import Scan
 from git_session.spool import has_spooled, record_spooled
 from git_session.standstill import Standstill
-from git_session.store.git.remote import Git, tracking_name
+from git_session.store.git.remote import Git
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
-from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
     from git_session.log import SessionLog
@@ -34,7 +35,7 @@ DEFAULT_TIMEOUT_S: Final = 120.0
 _PAUSE_S: Final = 0.03
 _LONGEST_PAUSE_S: Final = 2.0
 _LAST_TRIES: Final = 5
-"""How often the local head is tried to be moved once the time is up."""
+"""How often the local head is tried to be moved, even if the time is up."""
 
 
 class Sync:
@@ -67,14 +68,13 @@ class Sync:
         """Syncs and gives the row of a SyncReport.
 
         A remote's error stands in that Remote, what went wrong here in `error`. On giving up after
-        the time limit, or where a lock is left behind here, the last merge is kept as the local
-        head if that can be moved.
+        the time limit the last merge is kept as the local head if that can be moved.
         """
         with self._store.queue("sync"):
             pending = list(self.remotes)
             pause = _PAUSE_S
             while pending := self._play_round(pending):
-                if time.monotonic() > self._deadline or self._standstill.is_hopeless:
+                if self.error is not None or time.monotonic() > self._deadline:
                     self._give_up(pending)
                     break
                 time.sleep(random.uniform(0, pause))
@@ -84,7 +84,7 @@ class Sync:
         return self._report()
 
     def _play_round(self, pending: list[Remote]) -> list[Remote]:
-        """Plays one round and gives the remotes that need another."""
+        """Plays one round and gives the remotes that moved meanwhile and need another."""
         self._exchange.fetch(pending)
         local = self._read_local()
         target = self._target = self._choose_target(local)
@@ -103,8 +103,42 @@ class Sync:
             if is_new and refused and not any(r.head == target for r in self._good()):
                 # Somebody was quicker: the merge is thrown away and made anew from their head.
                 return refused
-        # Where the log here has moved meanwhile, the next round brings both together.
-        return refused if self._move(local, target) else self._good()
+        if self._move(local, target):
+            return refused
+        return self._catch_up(refused)
+
+    def _catch_up(self, refused: list[Remote]) -> list[Remote]:
+        """Merges what was recorded here meanwhile with what was pushed, and pushes that, too.
+
+        For a race within this repository the remotes are not asked again: beside writers without a
+        pause every round with the network in it would lose.
+        """
+        if not self._move_in_queue(self._target) or self._direction == "fetch":
+            return refused
+        self._look_at_what_leaves(is_refusing=True)
+        assert self._target is not None
+        waiting = [remote for remote in self._good() if remote not in refused]
+        return refused + self._exchange.push(waiting, self._target)
+
+    def _move_in_queue(self, pushed: str | None = None) -> bool:
+        """Moves the local head to all that is known by now, while our own writers wait.
+
+        `pushed` has landed and is merged first. False, with the error, when other programs kept it
+        from being moved.
+        """
+        for tries in count(1):
+            with self._store.queue("append"):
+                local = self._read_local()
+                self._target = self._choose_target(local, pushed)
+                self._note_due(local, self._target)
+                if self._move(local, self._target):
+                    return True
+            is_late = tries >= _LAST_TRIES and time.monotonic() > self._deadline
+            if is_late or self._standstill.is_hopeless:
+                break
+            time.sleep(random.uniform(0, _PAUSE_S))
+        self.error = self._standstill.explain()
+        return False
 
     def _read_local(self) -> str | None:
         """Reads the local head. Raises DamagedLogError when it is no commit."""
@@ -113,8 +147,10 @@ class Sync:
             self._store.commit_time(local)
         return local
 
-    def _choose_target(self, local: str | None) -> str | None:
+    def _choose_target(self, local: str | None, first: str | None = None) -> str | None:
         """Finds or writes the head that holds everything: mine, theirs, or a merge.
+
+        The heads are merged in the order of their ids, after `first`.
 
         A head that reads like mine may be let be at first, and then lack what another one brings:
         such are gone through again.
@@ -124,7 +160,7 @@ class Sync:
         waiting = [] if self._direction == "push" else self._known()
         while waiting:
             before, let_be = target, []
-            for remote in sorted(waiting, key=lambda remote: remote.head or ""):
+            for remote in sorted(waiting, key=lambda r: (r.head != first, r.head or "")):
                 try:
                     comparison = self._compare(target, remote.head)
                     if comparison.relation in ("missing", "behind"):
@@ -181,15 +217,8 @@ class Sync:
                 events_in=mine.incoming if is_incoming else 0,
                 leaving=sent.leaving if self._is_due(remote, target) else frozenset(),
             )
-            if (
-                self._direction == "push"
-                and mine.relation == "diverged"
-                and not mine.reads_the_same
-            ):
-                remote.error = ConflictError(
-                    f"the logs here and at {remote.name} have diverged",
-                    f"git session sync {quote_word(remote.name)} brings both together",
-                )
+            if self._direction == "push":
+                remote.refuse_diverged()
 
     def _is_due(self, remote: Remote, target: str | None) -> bool:
         """Tells whether the target is to be pushed to a remote."""
@@ -228,16 +257,11 @@ class Sync:
 
     def _give_up(self, pending: Sequence[Remote]) -> None:
         """Keeps what came in, if there was no way to bring out what is here."""
-        for _ in range(_LAST_TRIES):
-            local = self._read_local()
-            target = self._choose_target(local)
-            self._note_due(local, target)
-            if self._move(local, target):
-                break
-        else:
-            self.error = self._standstill.explain()
+        if self.error is None:
+            self._move_in_queue()
+        target = self._target
         for remote in pending:
-            if remote.error is None and self._is_due(remote, target):
+            if target is not None and remote.error is None and self._is_due(remote, target):
                 remote.give_up(count_unsent(self._store, target, remote.head))
 
     def _known(self) -> list[Remote]:
@@ -263,22 +287,6 @@ class Sync:
             ],
             "scan": self._scan.row(self._target),
         }
-
-
-def open_git(
-    store: ObjectStore, *, may_ask: bool = False, on_progress: Callable[[str], None] | None = None
-) -> Git:
-    """Gives the git that talks to the remotes of a repository."""
-    return Git(store.git_dir, store.worktree, may_ask=may_ask, on_progress=on_progress)
-
-
-def choose_remotes(git: Git, given: Sequence[str]) -> list[Remote]:
-    """Gives the remotes to sync with: those given, else git's configuration decides.
-
-    Raises NotFoundError when there is none.
-    """
-    wanted = dict.fromkeys(given) or git.default_remotes()
-    return [Remote(name, tracking_name(name)) for name in wanted]
 
 
 def sync_log(

@@ -73,8 +73,9 @@ def sync_command(
     if is_fetch and is_push:
         raise UsageError("--fetch and --push exclude each other", "git session sync does both")
     from git_session.autosync import forget_failure, play_background
+    from git_session.remotes import open_git
     from git_session.store.repository.objects import ObjectStore
-    from git_session.sync import open_git, sync_log
+    from git_session.sync import sync_log
 
     # Without a log: what is not read need not be loaded, and a sync often has nothing to do.
     store = ObjectStore.open(find_here())

@@ -13,12 +13,11 @@ from git_session.errors import (
     UsageError,
     WireError,
 )
-from git_session.exchange import Remote
 from git_session.log import SessionLog
 from git_session.merging import leads_to
+from git_session.remotes import Remote, choose_remotes, open_git
 from git_session.store.git.remote import Git
 from git_session.store.git.settings import REMOTE_KEY
-from git_session.sync import choose_remotes, open_git
 from git_session.wire import names
 from git_session.wire.lock import is_expired, parse_lock
 from git_session.wire.plain_text import quote_word

@@ -10,12 +10,13 @@ from types import FrameType
 from typing import Final
 
 from git_session.errors import ConfigError, GitSessionError, NotFoundError, RemoteTimeoutError
+from git_session.remotes import open_git
 from git_session.scanning import tell_finds
 from git_session.store.git.remote import Git, tracking_name
 from git_session.store.git.settings import GitSettings
 from git_session.store.git.values import parse_number
 from git_session.store.repository.objects import ObjectStore
-from git_session.sync import open_git, sync_log
+from git_session.sync import sync_log
 from git_session.wire import names
 
 TIMEOUT_KEY: Final = "session.pushTimeout"
