@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from git_session import SessionLog
+from git_session.doctor import grite as grite_check
+from git_session.doctor.grite import check_grite
 from git_session.fsck import check_log
 from git_session.init import make_ready
-from tests.conftest import Grite, git
+from git_session.snapshot import write_snapshot_row
+from tests import events
+from tests.conftest import Cli, Grite, git
 from tests.stores import WAL
+from tests.test_snapshot import append
 
 pytestmark = pytest.mark.interop
 
@@ -261,3 +270,106 @@ def test_a_larger_log_of_ours_is_read_by_grite_event_for_event(made: Path, grite
     assert stats["event_count"] == log.replay().event_count
     assert stats["issue_count"] == 6
     assert view(log) == grites_view(grite, made)
+
+
+# -- doctor and grite's cache
+
+
+def ask_doctor(path: Path) -> list[tuple[str, str]]:
+    """Gives the status and message of the doctor's lines about grite's cache."""
+    return [(check.status, check.message) for check in check_grite(SessionLog.open(path))]
+
+
+def test_doctor_counts_what_grites_cache_lacks(made: Path, cli: Cli, grite: Grite) -> None:
+    issue = create_issue(grite, made, "Theirs")
+    fresh = ("ok", "its cache holds all events of the log")
+    assert ask_doctor(made) == [fresh]
+    cli(made, "task", "comment", issue, "-m", "ours")
+    cli(made, "task", "comment", issue, "-m", "ours")
+    lines = cli(made, "doctor", "--json").json()["data"]["lines"]
+    (line,) = [line for line in lines if line["name"] == "grite"]
+    assert line["status"] == "warning"
+    assert line["message"].startswith("its cache lacks 2 of the log's 3 events")
+    assert line["command"] == "git session snapshot && grite rebuild --from-snapshot"
+    grite(made, "rebuild")
+    assert ask_doctor(made)[0][0] == "warning"
+    assert cli(made, "snapshot").code == 0
+    grite(made, "rebuild", "--from-snapshot")
+    assert ask_doctor(made) == [fresh]
+
+
+def test_doctor_never_calls_a_rebuilt_cache_stale(made: Path, grite: Grite) -> None:
+    (made / "code.py").write_text("def f():\n    pass\n")
+    git(made, "add", "code.py")
+    grite(made, "context", "index")
+    comment = events.comment("twice", 20)
+    orphan = events.comment("of no issue", 30, issue=b"\x77" * 16)
+    early = events.comment("before its issue", 5)
+    created = events.created(10), events.created(15)
+    append(made, early.raw, *(event.raw for event in created), comment.raw, orphan.raw)
+    append(made, comment.raw, comment.raw[:3] + b"\0" * 32 + comment.raw[35:])
+    log = SessionLog.open(made)
+    assert log.replay().context_events()
+    assert ask_doctor(made)[0][0] == "warning"
+    write_snapshot_row(log)
+    grite(made, "rebuild", "--from-snapshot")
+    assert grite.json(made, "db", "stats")["event_count"] < log.replay().event_count
+    assert ask_doctor(made)[0][0] == "ok"
+
+
+def test_doctor_asks_grite_in_worktree_and_bare_repository(
+    made: Path, worktree: Path, bare: Path, grite: Grite
+) -> None:
+    create_issue(grite, made, "Theirs")
+    SessionLog.open(made).add_task("Ours")
+    assert [status for status, _ in ask_doctor(worktree)] == ["warning"]
+    grite(bare, "init", "--no-agents-md")
+    SessionLog.open(bare).add_task("Ours")
+    assert [status for status, _ in ask_doctor(bare)] == ["warning"]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock that grite and its daemon take on the cache."""
+    with (path / ".git" / "grite" / "sled.lock").open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_doctor_is_silent_where_grite_does_not_answer(
+    made: Path, repo: Path, grite: Grite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    SessionLog.open(made).add_task("Ours")
+    assert len(ask_doctor(made)) == 1
+    with locked(made):
+        assert grite.run(made, "db", "stats").code == 5
+        assert ask_doctor(made) == []
+    program = tmp_path / "bin" / "grite"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(grite_check, "TIMEOUT_S", 0.5)
+    for script in ("exec sleep 60", "echo [[", "echo '[]'", "echo '{\"data\": 1}'", "exit 3"):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        assert ask_doctor(made) == []
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert ask_doctor(made) == []
+
+
+def test_doctor_makes_no_cache_for_grite(repo: Path, grite: Grite) -> None:
+    SessionLog.open(repo).add_task("Ours")
+    before = sorted((repo / ".git" / "grite").rglob("*"))
+    assert ask_doctor(repo) == []
+    assert sorted((repo / ".git" / "grite").rglob("*")) == before
+
+
+def test_doctor_runs_no_grite_that_lies_in_the_checkout(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SessionLog.open(made).add_task("Ours")
+    (made / "grite").write_text(f"#!/bin/sh\ntouch {made / 'ran'}\n")
+    (made / "grite").chmod(0o755)
+    monkeypatch.chdir(made)
+    monkeypatch.setenv("PATH", f".::{os.environ['PATH']}")
+    assert [status for status, _ in ask_doctor(made)] == ["warning"]
+    assert not (made / "ran").exists()

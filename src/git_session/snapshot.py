@@ -71,6 +71,11 @@ def write_snapshot_row(log: SessionLog, *, is_forced: bool = False) -> Row:
             }
 
 
+def count_for_grite(replay: Replay) -> int:
+    """Count the events that grite has once it has rebuilt its cache from a snapshot."""
+    return len(_choose_events(replay))
+
+
 def _find_held(store: ObjectStore, head: str, parts: Mapping[str, bytes]) -> tuple[str, str] | None:
     """Finds the newest snapshot, ref and commit, if it is one of this head with just these parts.
 

@@ -25,9 +25,9 @@ _COLORS: Final = {"ok": "green", "warning": "yellow", "failing": "red"}
 def doctor_command(settings: Settings, is_mended: bool, is_fired: bool) -> int:
     """Looks whether all is well, and says what mends it.
 
-    The repository, the log, the actor, the index and clocks; the settings; git's hooks, where git
-    would look, ours run and seen to act in a repository of their own; agents' settings; the
-    remotes; lease locks. Ends with 0 only when all is well.
+    The repository, the log, the actor, the index and clocks; grite's cache; the settings; git's
+    hooks, where git would look, ours run and seen to act in a repository of their own; agents'
+    settings; the remotes; lease locks. Ends with 0 only when all is well.
     """
     from git_session.doctor.examine import examine, mend, open_to_examine
     from git_session.hooks.install import find_program

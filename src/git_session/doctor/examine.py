@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from git_session.doctor.check import Check
+from git_session.doctor.grite import check_grite
 from git_session.doctor.hooks import check_agents, check_hooks
 from git_session.doctor.remotes import check_remotes
 from git_session.doctor.repository import check_repository
@@ -40,6 +41,7 @@ def examine(log: SessionLog, program: Sequence[str], *, is_fired: bool = False) 
     With `is_fired` a commit is made through everybody's hooks, in a checkout made for it.
     """
     yield from check_repository(log)
+    yield from check_grite(log)
     yield from check_settings(log)
     yield from check_hooks(log, list(program), is_fired=is_fired)
     yield from check_agents(log, list(program))
