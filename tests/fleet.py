@@ -373,6 +373,10 @@ class MemoryGit:
             del mine[name]
         mine.update({names.tracking_ref(remote, name): oid for name, oid in theirs.items()})
 
+    def ls_remote(self, remote: str, patterns: Sequence[str]) -> dict[str, str]:
+        found = {name: self._remotes[remote].read_ref(name) for name in patterns}
+        return {name: oid for name, oid in found.items() if oid is not None}
+
     def push(self, remote: str, wanted: Mapping[str, str]) -> dict[str, PushOutcome]:
         if not wanted:
             return {}

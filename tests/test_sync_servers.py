@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from git_session.store.git.remote import Git
 from tests import servers
 from tests.conftest import Cli, git
-from tests.fleet import Clone, make_diverged, read_head
+from tests.fleet import WAL, Clone, make_diverged, read_head
 from tests.servers import HOST, Hub
 
 hub = servers.hub
+HIDDEN: Final = f"no clone can fetch {WAL} there"
 
 
 @pytest.fixture
@@ -67,6 +71,82 @@ def test_who_may_not_write_is_told_in_the_servers_words(
     assert read_head(hub.path) == there
     (hub.path / "hooks" / "pre-receive").unlink()
     recover(pair, hub)
+
+
+def test_server_that_hides_the_log_is_named(
+    pair: tuple[Clone, Clone], hub: Hub, cli: Cli, tmp_path: Path
+) -> None:
+    one, other = pair
+    git(hub.path, "update-ref", "-d", WAL)
+    git(hub.path, "config", "uploadpack.hideRefs", "refs/grite")
+    first = Clone.make(tmp_path / "first", origin=hub.url)
+    first.task()
+    for clone in (first, first, one, other):  # sent for the first time, again, and diverged
+        ran = cli(clone.path, "sync", "--timeout", "60")
+        assert ran.code == 4
+        assert ran.stderr.startswith(f"error: origin has a log and hides it: {HIDDEN}\nhint: ask")
+        assert ran.stdout == ""
+    ran = cli(one.path, "start", one.task("Port the lexer"), "--exclusive")
+    assert (ran.code, f"hides it: {HIDDEN}" in ran.stderr) == (4, True)
+    git(hub.path, "config", "--unset", "uploadpack.hideRefs")
+    for clone in (first, one, other, one):
+        clone.sync_well()
+    assert one.head == other.head == read_head(hub.path)
+
+
+@pytest.mark.parametrize("hub", ["path"], indirect=True)
+def test_claim_at_a_server_that_hides_the_log_warns(hub: Hub, cli: Cli, tmp_path: Path) -> None:
+    one = Clone.make(tmp_path / "one", origin=hub.url)
+    task = one.task()
+    git(hub.path, "config", "uploadpack.hideRefs", "refs/grite")
+    ran = cli(one.path, "start", task, "--exclusive")
+    assert ran.code == 0
+    assert f"warning: origin has a log and hides it: {HIDDEN}" in ran.stderr
+    assert one.head == read_head(hub.path)
+
+
+@pytest.mark.parametrize("hub", ["path"], indirect=True)
+def test_log_that_is_gone_at_the_server_is_said(
+    pair: tuple[Clone, Clone], hub: Hub, cli: Cli
+) -> None:
+    one, other = pair
+    gone = "origin shows no log any more, though it had one when it was last seen\n"
+    git(hub.path, "update-ref", "-d", WAL)
+    for _ in range(2):
+        ran = cli(other.path, "sync", "--fetch")
+        assert (ran.code, ran.stdout) == (4, "")
+        assert ran.stderr.startswith(f"error: {gone}hint: git session sync origin, in a clone")
+        assert cli(other.path, "sync", "--dry-run").stderr == f"warning: {gone}"
+    ran = cli(other.path, "sync")
+    assert (ran.code, ran.stdout) == (0, "origin: sent, 5 events out\n")
+    assert ran.stderr == f"warning: {gone}"
+    assert cli(other.path, "sync").stderr == ""
+    git(hub.path, "update-ref", "-d", WAL)
+    git(one.path, "update-ref", "-d", WAL)
+    ran = cli(one.path, "sync")
+    assert (ran.code, ran.stdout) == (4, "")
+    assert ran.stderr.startswith(f"error: {gone}")
+
+
+def test_sync_asks_what_is_shown_only_after_a_first_push(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Clone.make(tmp_path / "one", origin=hub.url)
+    task = one.task()
+    asked: list[str] = []
+    ask = Git.ls_remote
+
+    def note(self: Git, remote: str, patterns: Sequence[str]) -> dict[str, str]:
+        asked.append(remote)
+        return ask(self, remote, patterns)
+
+    monkeypatch.setattr(Git, "ls_remote", note)
+    one.sync_well()
+    assert asked == ["origin"]
+    one.sync_well()
+    one.start(task)
+    one.sync_well()
+    assert asked == ["origin"]
 
 
 def test_a_server_that_dies_in_the_middle_loses_nothing(

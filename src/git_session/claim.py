@@ -50,8 +50,10 @@ def claim_row(
     sync = f"git session sync {quote_word(remote)}" if remote else "git session sync"
     claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
     appended, session_id = claim.run()
-    scan = claim.scan.row(appended.commit)
-    return log.started_row(appended, session_id, tell_finds(scan, log.common_dir))
+    warnings = tell_finds(claim.scan.row(appended.commit), log.common_dir) + arbiter.warnings
+    if arbiter.error is not None:  # it has the claim all the same
+        warnings.append(arbiter.error.message)
+    return log.started_row(appended, session_id, warnings)
 
 
 class _Claim:
@@ -117,7 +119,8 @@ class _Claim:
         self._look_at_what_leaves(claim.commit)
         self._tried[claim.commit] = claim, self._chosen["id"]
         refused = self._exchange.push([self._arbiter], claim.commit)
-        self._raise_if_failed()
+        if self._arbiter.head != claim.commit:
+            self._raise_if_failed()
         return None if refused else claim.commit
 
     def _look_at_what_leaves(self, claim: str) -> None:

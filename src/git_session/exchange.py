@@ -53,6 +53,10 @@ class Exchange:
                 remote.head = self._store.read_ref(ref)
                 if remote.head != before:
                     self._store.wait_for_disk()
+                if remote.head is None and before is not None:
+                    # git has pruned it; that there was one must not be forgotten.
+                    self._store.advance_ref(ref, None, before, "git session sync")
+                    remote.note_gone()
                 remote.is_known = True
             except GitSessionError as error:
                 remote.error = error
@@ -80,9 +84,21 @@ class Exchange:
                 remote.unanswered = target
                 remote.error = error
                 continue
+            is_first = remote.head is None
             if not self._note_log(remote, target, outcomes[names.WAL_REF]):
                 refused.append(remote)
+            elif is_first and remote.error is None:
+                self._look_if_shown(remote)
         return refused
+
+    def _look_if_shown(self, remote: Remote) -> None:
+        """Asks whether a remote shows the log that it has just taken, and showed none before."""
+        try:
+            shown = self._git.ls_remote(remote.name, [names.WAL_REF])
+        except GitSessionError:
+            return  # it has the log; the next sync meets what is wrong
+        if not shown:
+            remote.note_hidden()
 
     def push_snapshots(self, remotes: Iterable[Remote]) -> None:
         """Pushes the snapshots that remotes lack, after the log and apart from it.
@@ -158,6 +174,8 @@ class Exchange:
         remote.unanswered = None
         if pushed and leads_to(self._store, remote.head, pushed):
             remote.note_sent()
+        elif refusal and refusal.is_overtaken and remote.head is None:
+            remote.note_hidden()
         elif refusal and refusal.state is _State.UNKNOWN and remote.head == before:
             # Nobody was quicker: the server fell over, and would again.
             remote.error = _explain_refusal(f"{remote.name} broke off", refusal)

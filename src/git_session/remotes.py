@@ -47,6 +47,7 @@ class Remote:
     snapshots_out: int = 0
     attempts: int = 0
     is_known: bool = False
+    is_gone: bool = False
     was_sent: bool = False
     was_received: bool = False
     unanswered: str | None = None
@@ -75,6 +76,33 @@ class Remote:
         sentence = f"the log of {self.name} cannot be used: {error.sentence}"
         self.error = DamagedLogError(sentence, error.hint, error.lines)
         self.is_known = False
+
+    def note_gone(self) -> None:
+        """Notes that the remote shows no log any more."""
+        self.is_gone = True
+        self.warnings.append(tell_gone(self.name))
+
+    def refuse_gone(self) -> None:
+        """Makes an error of a log that is gone there, where none is sent in its place."""
+        if self.is_gone:
+            command = f"git session sync {quote_word(self.name)}"
+            hint = f"{command}, in a clone that has the log, sends it again"
+            self._replace_warning(ConflictError(tell_gone(self.name), hint))
+
+    def note_hidden(self) -> None:
+        """Notes that the remote has a log and does not show it to who fetches."""
+        self._replace_warning(
+            ConflictError(
+                f"{self.name} has a log and hides it: no clone can fetch {names.WAL_REF} there",
+                "ask the server's owner to show refs/grite to whoever fetches: see"
+                " uploadpack.hideRefs and the rights to read there",
+            )
+        )
+
+    def _replace_warning(self, error: ConflictError) -> None:
+        """Notes an error that says more than the warning of a log that is gone."""
+        self.warnings = [one for one in self.warnings if one != tell_gone(self.name)]
+        self.error = error
 
     def refuse_diverged(self) -> None:
         """Notes that a push alone cannot bring diverged logs together."""
@@ -122,6 +150,11 @@ class Remote:
         if self.due.relation == "diverged" and self.due.reads_the_same:
             return "together"
         return "empty" if self.due.relation == "none" else "same"
+
+
+def tell_gone(remote: str) -> str:
+    """Says that a log was seen at a remote, and is not shown there now."""
+    return f"{remote} shows no log any more, though it had one when it was last seen"
 
 
 def open_git(

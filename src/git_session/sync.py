@@ -110,8 +110,7 @@ class Sync:
     def _catch_up(self, refused: list[Remote]) -> list[Remote]:
         """Merges what was recorded here meanwhile with what was pushed, and pushes that, too.
 
-        For a race within this repository the remotes are not asked again: beside writers without a
-        pause every round with the network in it would lose.
+        The remotes are not asked again: beside writers without a pause that would never end.
         """
         if not self._move_in_queue(self._target) or self._direction == "fetch":
             return refused
@@ -123,8 +122,7 @@ class Sync:
     def _move_in_queue(self, pushed: str | None = None) -> bool:
         """Moves the local head to all that is known by now, while our own writers wait.
 
-        `pushed` has landed and is merged first. False, with the error, when other programs kept it
-        from being moved.
+        `pushed` has landed and is merged first. False, with the error, when it could not be moved.
         """
         for tries in count(1):
             with self._store.queue("append"):
@@ -219,6 +217,8 @@ class Sync:
             )
             if self._direction == "push":
                 remote.refuse_diverged()
+            if not self._is_due(remote, target):
+                remote.refuse_gone()
 
     def _is_due(self, remote: Remote, target: str | None) -> bool:
         """Tells whether the target is to be pushed to a remote."""

@@ -46,6 +46,11 @@ class PushOutcome:
         """Tells whether the remote's ref is what was pushed."""
         return self.state in {PushState.LANDED, PushState.UP_TO_DATE}
 
+    @property
+    def is_overtaken(self) -> bool:
+        """Tells whether git itself sent nothing, as the remote told it of another commit there."""
+        return self.state is PushState.REFUSED and self.reason.startswith("[rejected]")
+
 
 # From the least to the worst: a remote with several push addresses answers several times.
 _SEVERITY: Final = tuple(PushState)
