@@ -264,6 +264,105 @@ def test_what_cannot_be_a_session_is_said_and_the_commit_goes_on(repo: Path) -> 
     assert "\x1b" not in ran.stderr
 
 
+# -- a session that the environment names, and the log
+
+
+@pytest.fixture
+def recorded(repo: Path, cli: Cli) -> tuple[Path, str]:
+    """Gives a repository with hooks, and the only session of its log, which has no beat file."""
+    install(repo)
+    task = cli(repo, "task", "add", "Fix it").stdout.strip()
+    session = cli(repo, "start", task).stdout.strip()
+    for beat in (repo / ".git" / "git-session").glob("beats/*.json"):
+        beat.unlink()
+    return repo, session
+
+
+def _commit_in(path: Path, session: str) -> tuple[list[str], str]:
+    """Commits with a session in the environment; gives the trailers and what was said."""
+    ran = commit(path, "-m", "Work", env={"GIT_SESSION_ID": session})
+    assert ran.code == 0
+    return trailers(path), ran.stderr
+
+
+def _drop_index(repo: Path) -> None:
+    for path in (repo / ".git" / "git-session").glob("index-*"):
+        path.unlink()
+
+
+def _outdate_index(repo: Path) -> None:
+    SessionLog.open(repo).add_task("The index is not told")
+
+
+INDEXES: Final[dict[str, Callable[[Path], object]]] = {
+    "fresh": lambda repo: None,
+    "stale": _outdate_index,
+    "missing": _drop_index,
+}
+
+
+@pytest.mark.parametrize("state", INDEXES)
+@pytest.mark.parametrize("place", ["main checkout", "linked worktree"])
+def test_commit_names_no_session_that_exited_or_never_was(
+    state: str, place: str, recorded: tuple[Path, str], cli: Cli
+) -> None:
+    repo, session = recorded
+    path = PLACES[place](repo)
+    INDEXES[state](repo)
+    assert _commit_in(path, session) == ([session], "")
+    assert _commit_in(path, f"t-1/{session}") == ([session], "")
+    assert cli(repo, "exit", session).code == 0
+    INDEXES[state](repo)
+    end = "so this commit names no session: unset GIT_SESSION_ID"
+    said = f"git-session: {session} has exited, {end}\n"
+    assert _commit_in(path, session) == ([], said)
+    INDEXES[state](repo)
+    said = f"git-session: no session s-bogus is in this clone's log, {end}, or git session sync\n"
+    assert _commit_in(path, "s-bogus") == ([], said)
+
+
+def test_commit_in_a_session_presumed_dead_names_it(recorded: tuple[Path, str], cli: Cli) -> None:
+    repo, session = recorded
+    assert cli(repo, "exit", session, "--code", "-1", "--reason", "crash-recovery").code == 0
+    assert _commit_in(repo, session) == ([session], "")
+
+
+def test_commit_writes_the_whole_id_of_a_short_one(recorded: tuple[Path, str], cli: Cli) -> None:
+    repo, session = recorded
+    assert _commit_in(repo, session[:-2]) == ([session], "")
+    SessionLog.open(repo).start("t-", session_id=f"{session}-b")
+    assert _commit_in(repo, session) == ([session], "")
+    names, said = _commit_in(repo, session[:-2])
+    assert names == []
+    assert said.startswith(f"git-session: {session[:-2]} is short for 2 sessions, so this commit ")
+
+
+def test_commit_names_a_session_that_the_log_cannot_tell_of(recorded: tuple[Path, str]) -> None:
+    """A trailer that is missing cannot be added later."""
+    repo, _ = recorded
+    log = SessionLog.open(repo)
+    log.add_task("Lost")
+    tree = git(repo, "rev-parse", "refs/grite/wal^{tree}")
+    (repo / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    assert _commit_in(repo, "s-elsewhere") == (["s-elsewhere"], "")
+    git(repo, "update-ref", "--no-deref", "-d", "refs/grite/wal")
+    assert _commit_in(repo, "s-elsewhere") == (["s-elsewhere"], "")
+
+
+def test_commit_in_the_session_at_work_here_asks_no_log(recorded: tuple[Path, str]) -> None:
+    repo, session = recorded
+    words = ["hook", "run", "--called-back", "prepare-commit-msg", session, "message", "message"]
+    env = {"GIT_EDITOR": ":", "GIT_SESSION_ID": session}
+    (repo / "message").write_text("Work\n")
+    heavy = {"click", "pygit2", "pydantic", "rich", "subprocess"}
+    imported = list_imports(repo, *words, env=env)
+    assert imported.isdisjoint(heavy)
+    assert "sqlite3" in imported
+    write_beat(repo, session)
+    assert list_imports(repo, *words, env=env).isdisjoint({*heavy, "sqlite3"})
+    assert (repo / "message").read_text() == f"Work\n\nAgent-Session: {session}\n"
+
+
 # -- which message
 
 

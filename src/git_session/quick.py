@@ -92,6 +92,23 @@ def count_quickly(
         index.close()
 
 
+def find_quickly(common_dir: str, ref: str) -> list[Row] | None:
+    """Find the sessions whose id begins with `ref`, as the log tells them; None as list_quickly."""
+    index = _open_fresh_at(common_dir)
+    if index is None:
+        return None
+    try:
+        if index.problems():
+            return None
+        issues = {issue for issue, name in index.session_refs() if name.startswith(ref)}
+        rows = [row for issue in issues for row in index.session_rows(issue_id=issue)]
+    except IndexLostError:
+        return None
+    finally:
+        index.close()
+    return [row for row in rows if row["session_id"].startswith(ref)]
+
+
 def sessions_at_hand(path: StrPath, environ: Mapping[str, str]) -> list[Row]:
     """Lists the sessions that the index knows, fresh or not; none without an index.
 
@@ -131,6 +148,11 @@ def _open_fresh(path: StrPath, environ: Mapping[str, str]) -> tuple[str, LogInde
     if found is None:
         return None
     _, common_dir, _ = found
+    index = _open_fresh_at(common_dir)
+    return None if index is None else (common_dir, index)
+
+
+def _open_fresh_at(common_dir: str) -> LogIndex | None:
     if _may_distrust(common_dir):
         return None
     try:
@@ -141,7 +163,7 @@ def _open_fresh(path: StrPath, environ: Mapping[str, str]) -> tuple[str, LogInde
         return None
     index = LogIndex.open(_index_path(common_dir), trust=_TRUSTING)
     if index.head == head:
-        return common_dir, index
+        return index
     index.close()
     return None
 

@@ -17,9 +17,8 @@ from git_session.log import SessionLog
 from git_session.store.git.child import Ended, run_program
 from git_session.store.git.program import git_environment
 from git_session.wire import names
-from git_session.wire.words import SESSION_VARIABLE, TRAILER
+from git_session.wire.words import SESSION_VARIABLE, TRAILER, TRIAL_SESSION
 
-_SESSION: Final = "s-doctor"
 _TIMEOUT_S: Final = 30.0
 _IDENTITY: Final = ("-c", "user.name=doctor", "-c", "user.email=doctor@localhost")
 _NO_HOOKS: Final = ("-c", f"core.hooksPath={os.devnull}", "-c", "commit.gpgSign=false")
@@ -38,7 +37,7 @@ class Scratch:
         self._git(self._top, "remote", "add", "origin", str(self._hub))
         log = SessionLog.open(self._top, environ={})
         task = log.add_task_row("Look whether hooks act")["task"]["task_id"]
-        log.start_row(task, session_id=_SESSION, worktree=str(self._top))
+        log.start_row(task, session_id=TRIAL_SESSION, worktree=str(self._top))
 
     def find_fault(self, hook: str, program: Sequence[str]) -> str | None:
         """Runs one hook, and tells in what way it did not act; None when it did."""
@@ -57,7 +56,7 @@ class Scratch:
 
     def _has_acted(self, hook: str, message: Path) -> bool:
         if hook == "prepare-commit-msg":
-            return f"{TRAILER}: {_SESSION}\n" in message.read_text()
+            return f"{TRAILER}: {TRIAL_SESSION}\n" in message.read_text()
         if hook == "post-commit":
             folder = self._top / ".git" / names.SESSION_DIR / names.BEATS_DIR
             return any(folder.glob("*.commit"))
@@ -84,7 +83,7 @@ def fire_commit(top: Path) -> str | None:
 
     The checkout is made for this and removed again; its commit is on no branch.
     """
-    environ = git_environment() | {SESSION_VARIABLE: _SESSION, "GIT_EDITOR": ":"}
+    environ = git_environment() | {SESSION_VARIABLE: TRIAL_SESSION, "GIT_EDITOR": ":"}
     with tempfile.TemporaryDirectory(prefix="git-session-doctor-") as folder:
         place = Path(folder).resolve() / "checkout"
 
@@ -105,7 +104,7 @@ def fire_commit(top: Path) -> str | None:
         finally:
             # Our own checkout, in which nobody else has been.
             git(top, "worktree", "remove", "--force", str(place))
-    return None if f"{TRAILER}: {_SESSION}" in text else "a commit did not get its trailer"
+    return None if f"{TRAILER}: {TRIAL_SESSION}" in text else "a commit did not get its trailer"
 
 
 def _last_word(ended: Ended) -> str:

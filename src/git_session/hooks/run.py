@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from git_session.errors import EnvironmentFaultError, GitSessionError, UsageError
-from git_session.wire.words import TRAILER
+from git_session.wire.words import SESSION_VARIABLE, TRAILER
 
 
 def run_whole(
@@ -66,6 +66,10 @@ def _add_trailer(session: str, path: str, source: str, environ: Mapping[str, str
     comments = message.choose_comments(_read_comment_char() if has_editor else None)
     if not message.may_carry_trailer(text, source, comments):
         return
+    if environ.get(SESSION_VARIABLE):
+        from git_session.hooks.naming import require_going_on
+
+        session = require_going_on(session, environ)
     settings = ["-c", "trailer.separators=:"]
     if not has_editor:
         settings += ["-c", f"core.commentChar={message.choose_unused(text)}"]

@@ -17,6 +17,9 @@ SESSION_VARIABLE = "GIT_SESSION_ID"
 NO_SESSION = "none"
 """Its value for who is in no session, though one may live in the same checkout."""
 
+TRIAL_SESSION = "s-doctor"
+"""The session that the doctor tries hooks in; no log but that of its own repository has it."""
+
 TASK_VARIABLE = "GIT_SESSION_TASK"
 """The environment variable that tells it on which task."""
 

@@ -94,6 +94,24 @@ def find_directories(
         return None
 
 
+def find_common_dir_of_hook(environ: Mapping[str, str]) -> str | None:
+    """Find the git directory that all worktrees share, from where git runs a hook; None if unclear.
+
+    That is the top of a checkout, or a bare repository. git sets GIT_DIR where `.git` is no folder.
+    Source: githooks(5).
+    """
+    git_dir = environ.get("GIT_DIR") or ".git"
+    try:
+        if os.path.isfile(git_dir):
+            git_dir = _read_line(git_dir).removeprefix("gitdir: ")
+        common_dir = environ.get("GIT_COMMON_DIR") or git_dir
+        if common_dir == git_dir and _has(git_dir, "commondir"):
+            common_dir = os.path.join(git_dir, _read_line(os.path.join(git_dir, "commondir")))
+    except OSError:
+        return None
+    return common_dir if os.path.isdir(os.path.join(common_dir, "objects")) else None
+
+
 # -- the repository
 
 
