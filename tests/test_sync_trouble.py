@@ -6,8 +6,10 @@ The server's words are passed on, nothing is lost, and the next sync does it whe
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +29,7 @@ from git_session.wire import names
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, is_ancestor, make_diverged, read_head, set_head, write_commit
+from tests.processes import Marked
 from tests.servers import Hub
 
 hub = servers.path_hub
@@ -169,6 +172,33 @@ def silent() -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield f"git://127.0.0.1:{listener.getsockname()[1]}/r.git"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+@pytest.mark.parametrize("program", ["sleep 600", "fetch"])
+def test_sync_that_a_signal_ends_leaves_no_git_running(
+    number: signal.Signals,
+    program: str,
+    pair: Pair,
+    silent: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither the fetch goes on, nor the ssh that it has started."""
+    path = pair[0].path
+    address = silent if program == "fetch" else "ssh://host.invalid/r.git"
+    git(path, "remote", "add", "quiet", address)
+    git(path, "config", "core.sshCommand", "sleep 600 #")
+    marked = Marked(monkeypatch)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "git_session", "sync", "quiet"],
+        cwd=path,
+        # Who started the tests may have had it ignored.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    marked.wait_for(program)
+    process.send_signal(number)
+    assert process.wait(60) == -number
+    assert marked.leftovers() == []
 
 
 @pytest.mark.parametrize("order", [("silent", "origin"), ("origin", "silent")])

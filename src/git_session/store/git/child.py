@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+_FATAL: Final = (signal.SIGTERM, signal.SIGHUP)
 _PIECE: Final = 1 << 16
 _TICK_S: Final = 0.1
 """After so long without a word it is looked whether the program is still there."""
@@ -58,26 +60,56 @@ def run_program(
 ) -> Ended:
     """Runs `command`; `stdin` is a descriptor to read from, `on_words` gets stderr as it comes.
 
-    An exception, Ctrl-C among them, ends the program first. Raises OSError when it cannot start.
+    An exception, Ctrl-C among them, ends the program first, and so does SIGTERM or SIGHUP where it
+    would end this process, which it then does. Raises OSError when it cannot start.
     """
-    process = subprocess.Popen(
-        command,
-        bufsize=0,
-        cwd=cwd,
-        env=env,
-        stdin=None if has_terminal else stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=not has_terminal,
-    )
-    with _Output(process, on_words) as output:
-        is_over = False
-        try:
-            is_over = output.collect(time.monotonic() + timeout_s)
-        finally:
-            if not is_over:
-                _end(process, output, is_group=not has_terminal)
-        return Ended(process.returncode if is_over else None, output.stdout, output.stderr)
+    with _Fatal() as fatal:
+        process = subprocess.Popen(
+            command,
+            bufsize=0,
+            cwd=cwd,
+            env=env,
+            stdin=None if has_terminal else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=not has_terminal,
+        )
+        with _Output(process, on_words) as output:
+            is_over = False
+            try:
+                is_over = output.collect(time.monotonic() + timeout_s, fatal)
+            finally:
+                if not is_over:
+                    _end(process, output, is_group=not has_terminal)
+            return Ended(process.returncode if is_over else None, output.stdout, output.stderr)
+
+
+class _Fatal:
+    """Holds back, while the block runs, the signals that would end this process at once.
+
+    The first one is in `number`, and ends the process after the block. Those that somebody else
+    handles or ignores stay as they are, and so do all of them outside the main thread.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._held: list[signal.Signals] = []
+
+    def __enter__(self) -> _Fatal:
+        if threading.current_thread() is threading.main_thread():
+            self._held = [one for one in _FATAL if signal.getsignal(one) is signal.SIG_DFL]
+        for one in self._held:
+            signal.signal(one, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._held:
+            signal.signal(one, signal.SIG_DFL)
+        if self.number is not None:
+            os.kill(os.getpid(), self.number)
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.number = self.number or number
 
 
 class _Output:
@@ -113,22 +145,24 @@ class _Output:
     def stderr(self) -> bytes:
         return bytes(self._stderr)
 
-    def collect(self, deadline: float) -> bool:
-        """Reads until the process has ended; False when `deadline` (monotonic) came first."""
-        while self._selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
+    def collect(self, deadline: float, fatal: _Fatal) -> bool:
+        """Reads until the process has ended; False when `deadline` (monotonic) came first.
+
+        False as well when this process is to end.
+        """
+        while (left := deadline - time.monotonic()) > 0 and fatal.number is None:
             # A shared ssh connection or a credential cache may live on and keep the pipes open,
             # so their end is not waited for once the process itself has ended.
             has_ended = self._process.poll() is not None
-            if not self._read(0 if has_ended else min(left, _TICK_S)) and has_ended:
+            if self._selector.get_map():
+                if not self._read(0 if has_ended else min(left, _TICK_S)) and has_ended:
+                    return True
+            elif has_ended:
                 return True
-        try:
-            self._process.wait(max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+            else:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(min(left, _TICK_S))
+        return False
 
     def drain(self, deadline: float) -> None:
         """Reads until nobody can write any more, or until `deadline` (monotonic)."""
