@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_session.fold.issues import fold_issue
-from git_session.fold.lifecycle import is_allowed
+from git_session.fold.lifecycle import is_allowed, next_states
+from git_session.fold.plan import next_timestamp, plan_block, plan_state
 from git_session.fold.sessions import Life, fold_sessions
 from git_session.wire.event import Event
 from git_session.wire.words import STATES
-from tests.events import ACTOR_A, ACTOR_B, ISSUE, T0, block, comment, created, live
+from tests.events import ACTOR_A, ACTOR_B, ISSUE, T0, block, comment, created, event, live
 
 
 def _states(life: Life) -> list[tuple[str, bool]]:
@@ -88,7 +90,39 @@ def test_a_presumed_exit_is_revoked_by_a_sign_of_life(reason: str) -> None:
     a = block("running", 1)
     mark = block("exit", 2, a, exit_code=-1, exit_reason=reason, actor=ACTOR_B)
     beat = block("running", 3, a, last_heartbeat_ts=T0 + 3)
-    assert live(a, mark, beat).state.state == "running"
+    life = live(a, mark, beat)
+    assert life.state.state == "running"
+    assert life.steps[-1].is_legal
+
+
+def test_presumed_exit_of_a_fast_clock_is_late() -> None:
+    a = block("running", 1)
+    beat = block("running", 3, a)
+    mark = block("exit", 300_000, a, exit_code=-1, exit_reason="crash-recovery", actor=ACTOR_B)
+    life = live(a, beat, mark)
+    assert life.state.state == "running"
+    assert _states(life)[-1] == ("exit", True)
+    assert live(a, mark).state.state == "exit"
+
+
+def test_presumed_exit_of_brat_follows_the_clock() -> None:
+    a = block("running", 1)
+    mark = block("exit", 3, exit_code=-1, exit_reason="crash-recovery", actor=ACTOR_B)
+    assert live(a, block("running", 2, a), mark).state.state == "exit"
+    assert live(a, mark, block("running", 4, a)).state.state == "running"
+    assert live(a, block("exit", 2, a, exit_code=0), mark).state.exit_code == 0
+
+
+def test_presumed_exit_is_legally_followed_as_the_state_before() -> None:
+    a = block("ready", 1)
+    mark = block("exit", 2, a, exit_code=-1, exit_reason="crash", actor=ACTOR_B)
+    for state, is_legal in (("running", True), ("exit", True), ("handoff", False)):
+        life = live(a, mark, block(state, 3, mark, exit_code=0 if state == "exit" else None))
+        assert (life.state.state, life.steps[-1].is_legal) == (state, is_legal)
+        assert life.base == state
+    again = block("exit", 3, mark, exit_code=-1, exit_reason="crash")
+    assert not live(a, mark, again).steps[-1].is_legal
+    assert live(mark).base == "running"
 
 
 def test_a_reported_exit_is_not_revoked_by_a_presumed_one() -> None:
@@ -156,12 +190,110 @@ def test_the_rule_is_the_designs_spelled_out(blocks: list[Event]) -> None:
             current.event.event_id in ancestors
             or (step.event.parent is None and current.state.state != "exit")
             or (current.state.is_presumed_exit and not step.state.is_presumed_exit)
-            or rank(step.state.state) > rank(current.state.state)
+            or (
+                rank(step.state.state) > rank(current.state.state)
+                and not (step.state.is_presumed_exit and step.event.parent)
+            )
         )
         assert takes_over != step.is_late
         if takes_over:
             current = step
     assert life.current is current
+
+
+class _Clone:
+    """Play a clone of one session's log, with a clock of its own."""
+
+    def __init__(self, actor: bytes, skew: int, start: Event) -> None:
+        self.actor = actor
+        self.skew = skew
+        self.events = {start.event_id: start}
+
+    @property
+    def life(self) -> Life:
+        return live(*self.events.values())
+
+    def record(self, now: int, state: str, **changes: Any) -> Event:
+        """Record what `plan` plans from what this clone knows."""
+        planned = plan_state(self.life, state, is_forced=False, changes=changes, extras={})
+        issue = fold_issue(ISSUE, [created(), *self.events.values()])
+        comment_draft = plan_block(issue, self.life, planned, None)[0]
+        ts = next_timestamp(T0 + now + self.skew, self.events.values()) - T0
+        made = event(
+            comment_draft.kind,
+            comment_draft.payload,
+            ts,
+            self.actor,
+            parent=comment_draft.parent,
+        )
+        self.events[made.event_id] = made
+        # Who records knows at once that it counts, and that nothing was forced.
+        current = self.life.current
+        assert current is not None
+        assert (current.event, current.is_legal) == (made, True)
+        return made
+
+
+@st.composite
+def presumed_lives(draw: st.DrawFn) -> tuple[list[_Clone], list[Event], list[Event]]:
+    """Draw clones whose clocks differ: the first one's session speaks, the others presume it dead.
+
+    Gives the session's own words and the presumptions with them, each in the order they came.
+    """
+    minutes = st.integers(-5, 5).map(lambda number: number * 60_000)
+    start = block("spawned", 0)
+    actors = (ACTOR_A, ACTOR_B, b"\xcc" * 16)[: draw(st.integers(2, 3))]
+    clones = [_Clone(actor, draw(minutes), start) for actor in actors]
+    words, marks = [start], []
+    steps = st.tuples(st.sampled_from(("say", "presume", "send")), st.permutations(clones))
+    for number, (what, (one, other, *_)) in enumerate(draw(st.lists(steps, max_size=12)), 1):
+        now = number * 1000
+        if what == "send":
+            other.events |= one.events
+        elif what == "presume" and one is not clones[0] and one.life.state.state != "exit":
+            change = {"exit_code": -1, "exit_reason": "crash-recovery"}
+            marks.append(one.record(now, "exit", **change))
+        elif what == "say":
+            life = clones[0].life
+            assert life.base is not None
+            choices = next_states(life.base)
+            if not choices:
+                continue  # it has told its end
+            state = draw(st.sampled_from(choices))
+            change = {"exit_code": 0, "exit_reason": "completed"} if state == "exit" else {}
+            words.append(clones[0].record(now, state, pid=number, **change))
+    return clones, words, marks
+
+
+@given(presumed_lives(), st.randoms(use_true_random=False))
+@settings(max_examples=500)
+def test_presumed_exit_never_outlives_a_word_it_did_not_know(
+    played: tuple[list[_Clone], list[Event], list[Event]], chance: random.Random
+) -> None:
+    clones, words, marks = played
+    arrived = list({k: v for clone in clones for k, v in clone.events.items()}.values())
+    parents = {it.event_id: it.parent for it in arrived}
+    last = words[-1]
+    marked = [it for it in marks if last.event_id in _ancestors(it, parents)]
+    lives = []
+    for _ in range(3):
+        chance.shuffle(arrived)
+        lives.append(live(*arrived))
+    found = lives[0]
+    assert all(life.state == found.state for life in lives)
+    assert found.current is not None
+    # The session's last word counts, or a presumption made in knowledge of it.
+    assert found.current.event in (marked or [last])
+    if not marked:
+        assert found.state.is_presumed_exit is False
+
+
+def _ancestors(event: Event, parents: dict[bytes, bytes | None]) -> set[bytes]:
+    found, parent = set(), event.parent
+    while parent is not None:
+        found.add(parent)
+        parent = parents.get(parent)
+    return found
 
 
 @given(forked_logs())

@@ -1,7 +1,8 @@
-"""Notes that a session is alive: in a file, and only now and then in the log.
+"""Record that a session is alive: in a file, and only now and then in the log.
 
-A beat whose file is there costs no commit, no object and no look at the log. The design budgets
-300 objects for an agent's day of 8 hours, where a commit every 30 s would be 7,680.
+A beat whose file is there costs no commit and no object, and the log is read only after its head
+moved: another host may have presumed the session dead. The design budgets 300 objects for an
+agent's day of 8 hours, where a commit every 30 s would be 7,680.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from git_session.errors import (
     AmbiguousError,
     ConflictError,
     EnvironmentFaultError,
+    GitSessionError,
     TransitionError,
     UsageError,
 )
-from git_session.store.git.place import find_directories
+from git_session.store.git.place import UnclearError, find_directories
 from git_session.store.host.beats import Beat, Beats, note_work
 from git_session.store.host.processes import read_here, read_process
+from git_session.store.repository.ref_files import read_ref_file
 from git_session.wire import names
 from git_session.wire.words import ACTIVITIES, SESSION_VARIABLE
 
@@ -75,7 +78,8 @@ def write_beat(
     at `path`. With `is_work` it is more than a sign of life: who works waits for nobody. A `pid`
     is its process from now on. A session that only the log knows gets its file; one whose exit was
     presumed is alive again in the log. Raises TransitionError for one that has exited,
-    NotFoundError, AmbiguousError and UsageError; what only the log did not take is a warning.
+    NotFoundError, AmbiguousError and UsageError; what only the log did not take, or could not
+    answer, is a warning.
     """
     changes = _Changes(activity, attributes or {}, pid, is_work=is_work)
     changes.require_sense()
@@ -96,9 +100,14 @@ def write_beat(
         ref, commit = _adopt(log, named or "")
         held = _renew(beats, ref, changes, clock())
         assert held is not None
-    if commit is None and is_due(held, clock()):
-        return _record(open_log(), beats, held)
-    return Beaten(held, commit)
+    if commit is not None:
+        return Beaten(held, commit)
+    if is_due(held, clock()):
+        log = open_log()
+        held = _renew_interval(log, beats, held)
+        if is_due(held, log.clock()):
+            return _record(log, beats, held)
+    return _ask_log(open_log, common_dir, beats, held) or Beaten(held, None)
 
 
 def is_due(held: Beat, now: int) -> bool:
@@ -228,26 +237,56 @@ def _renew(beats: Beats, ref: tuple[str, str], changes: _Changes, now: int) -> B
 
 
 def _adopt(log: SessionLog, named: str) -> tuple[tuple[str, str], str | None]:
-    """Makes the file of a session that only the log knows; the commit is that of a revoked exit.
+    """Make the file of a session that only the log knows; the commit is that of a revoked exit.
 
-    Raises NotFoundError, AmbiguousError, or TransitionError for one that told its exit itself.
+    Raises NotFoundError, AmbiguousError, or TransitionError for one that recorded its own exit.
     """
+    head, commit = log.head(), None
     folded, life = log.find_session(named)
-    ref, commit = (folded.issue.hex, life.session_id), None
+    ref = (folded.issue.hex, life.session_id)
     if life.state.is_exit:
-        commit = log.beat_row("/".join(ref))["commit"]
+        head = commit = log.beat_row("/".join(ref))["commit"]
         folded, life = log.find_session("/".join(ref))
-    log.keeper.begin(folded.issue.hex, folded.issue.task_id, life.state)
+    log.keeper.begin(folded.issue.hex, folded.issue.task_id, life.state, head)
     return ref, commit
 
 
+def _renew_interval(log: SessionLog, beats: Beats, held: Beat) -> Beat:
+    """Note the interval as it is set now. Raises ConfigError."""
+    held = held._replace(interval_ms=log.keeper.read_interval())
+    beats.write(held)
+    return held
+
+
+def _ask_log(
+    open_log: Callable[[], SessionLog], common_dir: str, beats: Beats, held: Beat
+) -> Beaten | None:
+    """Ask the log whether the session has exited, if its head moved; None when it goes on.
+
+    An exit that was presumed is revoked. Raises TransitionError for any other exit.
+    """
+    try:
+        head = read_ref_file(common_dir, names.WAL_REF)
+        if head == held.head:
+            return None
+        log = open_log()
+        has_exited = log.has_exited(held.grite_issue_id, held.session_id)
+        log.save()
+    except UnclearError:
+        return None
+    except (GitSessionError, OSError) as error:
+        return Beaten(held, None, f"the log was not asked whether the session goes on: {error}")
+    if has_exited:
+        return _record(log, beats, held)
+    with beats.lock():
+        beat = beats.read(held.grite_issue_id, held.session_id)
+        if beat is not None:
+            beats.write(beat._replace(head=head))
+    return None
+
+
 def _record(log: SessionLog, beats: Beats, held: Beat) -> Beaten:
-    """Puts a beat into the log, if the interval as it is set now says so too."""
-    now = log.clock()
-    current = held._replace(interval_ms=log.keeper.read_interval())
-    if not is_due(current, now):
-        beats.write(current)
-        return Beaten(current, None)
+    """Put a beat into the log."""
     try:
         row = log.beat_row(f"{held.grite_issue_id}/{held.session_id}")
     except TransitionError:

@@ -47,8 +47,10 @@ class BeatKeeper:
         self._top = top
         self._clock = clock
 
-    def begin(self, issue_id: str, task_id: str, state: SessionState) -> Beat:
-        """Makes the file of a session that lives on this host.
+    def begin(
+        self, issue_id: str, task_id: str, state: SessionState, head: str | None = None
+    ) -> Beat:
+        """Make the file of a session that lives on this host; `head` is the log that has `state`.
 
         Evidence of a process on this host, in this boot, is kept; any other is let go. Raises
         ReadOnlyError, or UsageError for a session whose id no file can have.
@@ -65,30 +67,31 @@ class BeatKeeper:
             evidence=evidence if is_here and here.boot_id else here,
             worktree=self._find_worktree(state.worktree),
             interval_ms=self._read_interval_leniently(),
+            head=head,
         )
         self.beats.write(beat)
         return beat
 
     def try_begin(
-        self, issue_id: str, task_id: str, state: SessionState
+        self, issue_id: str, task_id: str, state: SessionState, head: str | None = None
     ) -> tuple[Beat | None, list[str]]:
-        """Makes the file of a session that lives on this host, if it can; gives warnings."""
-        return _try(lambda: self.begin(issue_id, task_id, state))
+        """Make the file as `begin` does, if it can be made; give warnings."""
+        return _try(lambda: self.begin(issue_id, task_id, state, head))
 
     def follow(
-        self, held: Beat | None, state: SessionState, *, is_work: bool
+        self, held: Beat | None, state: SessionState, head: str | None, *, is_work: bool
     ) -> tuple[Beat | None, list[str]]:
-        """Brings a session's file up to the block just recorded, which took up what `held` told.
+        """Bring a session's file up to the block just recorded, which took up what `held` told.
 
-        Gives the beat as it is then, and warnings. Attributes that were taken up are let go; those
-        set since stay for the next block.
+        `head` is the block's commit. Gives the beat as it is then, and warnings. Attributes that
+        were taken up are let go; those set since stay for the next block.
         """
         if held is None:
             return None, []
         if state.is_exit:
             self.beats.remove(held.grite_issue_id, held.session_id)
             return None, []
-        return _try(lambda: self._follow(held, state, is_work=is_work))
+        return _try(lambda: self._follow(held, state, head, is_work=is_work))
 
     def sweep(self, has_exited: Callable[[str, str], bool], *, older_than_ms: int) -> None:
         """Removes the files of sessions whose exit came from elsewhere, by a sync.
@@ -111,7 +114,9 @@ class BeatKeeper:
                 f"git config {INTERVAL_KEY} {DEFAULT_INTERVAL}",
             ) from error
 
-    def _follow(self, held: Beat, state: SessionState, *, is_work: bool) -> Beat | None:
+    def _follow(
+        self, held: Beat, state: SessionState, head: str | None, *, is_work: bool
+    ) -> Beat | None:
         now = self._clock()
         evidence = parse_evidence(state.extras, state.pid)
         if evidence.host is None or evidence.pid is None:
@@ -130,6 +135,7 @@ class BeatKeeper:
                 attributes=dict(left),
                 evidence=evidence,
                 interval_ms=self._read_interval_leniently(),
+                head=head,
             )
             beat = note_work(beat, now) if is_work else beat
             self.beats.write(beat)

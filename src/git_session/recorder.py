@@ -182,7 +182,7 @@ class LogRecorder(TaskRecorder):
         """Makes the row of a Recorded from a start that was appended, and the session's beat."""
         folded = self.folded(appended)
         state, issue = folded.sessions.lives[session_id].state, folded.issue
-        held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state)
+        held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state, appended.commit)
         self.keeper.sweep(self.has_exited, older_than_ms=SWEPT_AFTER_MS)
         return self._recorded_row(appended, session_id, held, [*warnings, *failed])
 
@@ -245,7 +245,9 @@ class LogRecorder(TaskRecorder):
             self.reader.require()
         appended = self.writer.append(advance)
         held, after = written[0]
-        held, warnings = self.keeper.follow(held, after, is_work=is_life and is_work)
+        held, warnings = self.keeper.follow(
+            held, after, appended.commit, is_work=is_life and is_work
+        )
         return self._recorded_row(appended, after.session_id, held, warnings)
 
     def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:

@@ -122,7 +122,9 @@ class _Recording(NamedTuple):
         return known
 
     def _adopt(self, log: SessionLog) -> Known | None:
-        """Finds the session that the agent was started in: it is that one, and not one more."""
+        """Find the session that the agent was started in: it is that one, and not one more."""
+        from git_session.beatkeeping import is_presumption
+
         session_id = self.environ.get(SESSION_VARIABLE)
         if not session_id:
             return None
@@ -130,7 +132,7 @@ class _Recording(NamedTuple):
             row = log.session_row(session_id)
         except GitSessionError:
             return None
-        if row["state"] == "exit":
+        if row["state"] == "exit" and not is_presumption("exit", row):
             return None
         ref = f"{row['grite_issue_id']}/{row['session_id']}"
         write_beat(
@@ -152,6 +154,8 @@ class _Recording(NamedTuple):
             for state in ("ready", "running")[row["state"] == "ready" :]:
                 log.advance_row(known.ref, state)
         log.save()
+        if row["state"] == "exit":
+            return known  # the beat that follows revokes it, or begins it anew
         known = known._replace(is_running=True)
         self.sessions.write(self.event.agent, self.event.session, known)
         return known

@@ -73,49 +73,46 @@ def plan_state(
     changes: Mapping[str, Any],
     extras: Mapping[str, Extra],
 ) -> SessionState:
-    """Plans the next state of a session.
+    """Plan the next state of a session; it revokes a presumed exit.
 
     Raises TransitionError, with the states that are allowed from here, unless forced.
     """
     state = life.state
-    if not is_forced and not is_allowed(state.state, after):
-        raise _refuse(life, after)
     known = dict(changes)
     if state.is_exit and after != "exit":
-        # A forced reopening is no exit any more.
+        # A session that goes on has not exited any more.
         known = {"exit_code": None, "exit_reason": None, "last_output_ref": None, **known}
-    return replace(state, state=after, extras={**state.extras, **extras}, **known)
+    planned = replace(state, state=after, extras={**state.extras, **extras}, **known)
+    before = life.comes_from(planned) or state.state
+    if not is_forced and not is_allowed(before, after):
+        raise _refuse(life, before, after)
+    return planned
 
 
 def plan_beat(
     life: Life, *, changes: Mapping[str, Any], extras: Mapping[str, Extra]
 ) -> SessionState:
-    """Plans a sign of life: the same state again, or after a presumed exit the one before it.
+    """Plan a sign of life: the same state again, or the state before a presumed exit.
 
-    Raises TransitionError for a session that told its exit itself.
+    Raises TransitionError for a session that recorded its own exit.
     """
-    state = life.state
-    if not state.is_presumed_exit:
-        return plan_state(life, state.state, is_forced=False, changes=changes, extras=extras)
-    before = [step.state.state for step in life.steps if not step.state.is_exit]
-    after = before[-1] if before else "running"
-    return plan_state(life, after, is_forced=True, changes=changes, extras=extras)
+    after = life.base or life.state.state
+    return plan_state(life, after, is_forced=False, changes=changes, extras=extras)
 
 
 def plan_end(
     life: Life, *, changes: Mapping[str, Any], extras: Mapping[str, Extra]
 ) -> SessionState:
-    """Plans an end that was seen, at `last_heartbeat_ts` of the changes; presumptions give way.
+    """Plan an end that was seen, at `last_heartbeat_ts` of the changes; presumptions give way.
 
-    Raises TransitionError when the session told its end itself, or this one stands in its history.
+    Raises TransitionError when the session recorded its end itself, or its history has this one.
     """
     ended_ts = changes["last_heartbeat_ts"]
     for step in life.steps:
         state = step.state
         if state.is_exit and not state.is_presumed_exit and state.last_heartbeat_ts == ended_ts:
-            raise _refuse(life, "exit")
-    is_forced = life.state.is_presumed_exit
-    return plan_state(life, "exit", is_forced=is_forced, changes=changes, extras=extras)
+            raise _refuse(life, "exit", "exit")
+    return plan_state(life, "exit", is_forced=False, changes=changes, extras=extras)
 
 
 def plan_status(issue: Issue, status: str, *, is_forced: bool) -> list[Draft]:
@@ -218,9 +215,9 @@ def _refuse_marks(text: str, word: str) -> None:
         )
 
 
-def _refuse(life: Life, after: str) -> TransitionError:
+def _refuse(life: Life, before: str, after: str) -> TransitionError:
     state = life.state
-    if state.is_exit:
+    if before == "exit":
         details = ", ".join(
             part
             for part in (f"code {state.exit_code}", state.exit_reason)
@@ -232,7 +229,6 @@ def _refuse(life: Life, after: str) -> TransitionError:
             " --force records it all the same",
         )
     return TransitionError(
-        f"{life.session_id} cannot go from {state.state} to {after}",
-        f"allowed from {state.state}: {', '.join(next_states(state.state))};"
-        " --force records it all the same",
+        f"{life.session_id} cannot go from {before} to {after}",
+        f"allowed from {before}: {', '.join(next_states(before))}; --force records it all the same",
     )

@@ -29,7 +29,7 @@ class Step:
 
     `before` is the state of the block that was current until then (None for the first);
     `is_late` marks a block that did not take over; `is_fork` one whose parent was not the
-    current block though it names one.
+    current block though it names one. `comes_from` is Life.comes_from at that moment.
     """
 
     event: Event
@@ -37,24 +37,27 @@ class Step:
     before: SessionState | None
     is_late: bool
     is_fork: bool
+    comes_from: str | None = None
 
     @property
     def is_legal(self) -> bool:
-        """Tells whether the lifecycle allows this step; a late one changes nothing."""
-        return self.is_late or is_allowed(
-            self.before.state if self.before else None, self.state.state
-        )
+        """Report whether the lifecycle allows this step; a late one changes nothing."""
+        return self.is_late or is_allowed(self.comes_from, self.state.state)
 
 
 @dataclass(slots=True)
 class Life:
-    """Holds one session of one issue: its steps in order and the block that counts now."""
+    """Hold one session of one issue: its steps in order and the block that counts now.
+
+    `base` is the current state, or the one that a presumed exit interrupted.
+    """
 
     issue_id: bytes
     session_id: str
     steps: list[Step] = field(default_factory=list)
     current: Step | None = None
     late_beat: int | None = None
+    base: str | None = None
 
     @property
     def state(self) -> SessionState:
@@ -64,6 +67,16 @@ class Life:
         if self.late_beat is None or (state.last_heartbeat_ts or -1) >= self.late_beat:
             return state
         return replace(state, last_heartbeat_ts=self.late_beat)
+
+    def comes_from(self, after: SessionState) -> str | None:
+        """Give the state that the lifecycle judges the next block by.
+
+        The next record of a session revokes a presumed exit, so it goes on from the state before
+        that exit. A second presumption revokes nothing.
+        """
+        if self.current is None:
+            return None
+        return self.current.state.state if after.is_presumed_exit else self.base
 
 
 @dataclass(slots=True)
@@ -108,17 +121,28 @@ def _live(issue_id: bytes, session_id: str, blocks: list[tuple[Event, SessionSta
         descends = before is not None and event.parent == before.event.event_id
         takes_over = before is None or descends or _overrides(before.state, event, state)
         is_fork = before is not None and event.parent is not None and not descends
-        step = Step(event, state, before.state if before else None, not takes_over, is_fork)
+        step = Step(
+            event,
+            state,
+            before.state if before else None,
+            not takes_over,
+            is_fork,
+            life.comes_from(state),
+        )
         life.steps.append(step)
         if takes_over:
             life.current = step
+            life.base = (life.base or "running") if state.is_presumed_exit else state.state
         elif state.last_heartbeat_ts is not None:
             life.late_beat = max(life.late_beat or 0, state.last_heartbeat_ts)
     return life
 
 
 def _overrides(current: SessionState, event: Event, state: SessionState) -> bool:
-    """Tells whether a block that does not descend from the current one takes over all the same."""
+    """Report whether a block that does not descend from the current one takes over all the same."""
+    if state.is_presumed_exit and event.parent is not None:
+        # Whoever wrote it did not know of the current block: what the session said counts.
+        return False
     if event.parent is None and not current.is_exit:
         return True
     if current.is_presumed_exit and not state.is_presumed_exit:

@@ -44,7 +44,8 @@ class Beat(NamedTuple):
 
     `ts` is the last sign of life and `recorded_ts` the last one that was put into the log;
     `interval_ms` is when the next one is due to be. `worktree` is the real path of the checkout
-    that the session works in. `others` are the keys of a newer version, which stay as they are.
+    that the session works in. `head` is the log's head (40 hex digits) in which the session was
+    last seen to go on. `others` are the keys of a newer version, which stay as they are.
     """
 
     session_id: str
@@ -59,6 +60,7 @@ class Beat(NamedTuple):
     attributes: Mapping[str, Extra] = {}
     commit: str | None = None
     interval_ms: int | None = None
+    head: str | None = None
     others: Mapping[str, Any] = {}
 
     @property
@@ -244,7 +246,6 @@ def _parse_beat(data: bytes, issue_id: str, session_id: str) -> Beat | None:
         return None
     known = {*Beat._fields, *EVIDENCE_KEYS, "pid"}
     activity, activity_ts = values.get("activity"), _number(values.get("activity_ts"))
-    commit = _text(values.get("commit"))
     return Beat(
         session_id=session_id,
         grite_issue_id=issue_id,
@@ -256,8 +257,9 @@ def _parse_beat(data: bytes, issue_id: str, session_id: str) -> Beat | None:
         activity=activity if activity in ACTIVITIES else None,
         activity_ts=activity_ts if activity in ACTIVITIES else None,
         attributes=dict(_pick_attributes(values.get("attributes"))),
-        commit=commit if commit and re.fullmatch(_COMMIT_ID, commit) else None,
+        commit=_commit_id(values.get("commit")),
         interval_ms=_number(values.get("interval_ms")),
+        head=_commit_id(values.get("head")),
         others={key: value for key, value in values.items() if key not in known},
     )
 
@@ -286,6 +288,10 @@ def note_work(beat: Beat, ts: int) -> Beat:
     """Notes a sign of work: whoever works does not wait for somebody's input any more."""
     is_waiting = beat.activity == "waiting"
     return beat._replace(activity="working", activity_ts=ts) if is_waiting else beat
+
+
+def _commit_id(value: Any) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(_COMMIT_ID, value) else None
 
 
 def _number(value: Any) -> int | None:

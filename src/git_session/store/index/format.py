@@ -20,8 +20,8 @@ Row = dict[str, Any]
 Order = tuple[int, str, str]
 """What sessions are listed by."""
 
-SCHEMA: Final = 4
-"""Goes up with every change of the layout; each number has a file of its own."""
+SCHEMA: Final = 5
+"""Raise it with every change of the layout or of the fold; each number has a file of its own."""
 
 SEAL: Final = 0
 EVENTS: Final = 1
