@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -170,6 +171,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.interop)
         if missing and item.get_closest_marker("interop") is not None:
             item.add_marker(pytest.mark.skip(reason=_GRITE_IS_MISSING))
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start take SIGINT and SIGHUP where the suite ignores them.
+
+    A shell starts a background job so. What is ignored stays ignored in a program that is started;
+    what has a handler does not.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _take_no_notice)
+
+
+def _take_no_notice(*_: object) -> None:
+    """Ignore a signal."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -331,8 +332,11 @@ def _play_on_terminal(path: Path, *args: str, until: str | None = None) -> str:
     )
     os.close(theirs)
     shown = b""
+    deadline = time.monotonic() + TIMEOUT
     try:
-        while select.select([ours], [], [], TIMEOUT)[0] and (piece := os.read(ours, 65536)):
+        while (left := deadline - time.monotonic()) > 0 and select.select([ours], [], [], left)[0]:
+            if not (piece := os.read(ours, 65536)):
+                break
             shown += piece
             if until is not None and until.encode() in shown:
                 os.killpg(process.pid, signal.SIGINT)
