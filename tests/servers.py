@@ -191,7 +191,7 @@ def serve(kind: str, folder: Path, home: Path) -> Iterator[Hub]:
 
 
 def find_program(name: str) -> str:
-    """Finds a server on PATH or where servers are kept; skips the test without it."""
+    """Finds a program on PATH or where servers are kept; skips the test without it."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:{_PLACES}")
     if found is None:
         pytest.skip(f"{name} is not installed; .ci/run installs it")
@@ -207,6 +207,7 @@ def free_port() -> int:
 
 
 def _start_sshd(hub: Hub) -> Hub:
+    find_program("ssh")
     program, folder = find_program("sshd"), hub.folder
     for key in ("host_key", "id_client"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)]

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from git_session.model.sessions import RunReport
-from tests.conftest import TIMEOUT, Cli, git
+from tests.conftest import TIMEOUT, Cli, git, run
 
 WAL: Final = "refs/grite/wal"
 
@@ -38,19 +38,25 @@ def last(cli: Cli, repo: Path) -> dict[str, Any]:
 
 
 def test_what_keeps_a_run_from_beginning_is_told_by_code_and_hint(
-    cli: Cli, repo: Path, task: str, tmp_path: Path
+    cli: Cli, repo: Path, task: str
 ) -> None:
     """A log that cannot be made is the environment's fault, as all that cannot be written."""
     (repo / ".grite").write_text("in the way")
     ran = cli(repo, "run", task, "--log", "--", "true")
     assert ran.code == 5
     assert "without --log" in ran.stderr
-    bare = tmp_path / "unborn"
-    git(tmp_path, "init", "--quiet", str(bare))
-    first = cli(bare, "task", "add", "Begin").stdout.strip()
-    ran = cli(bare, "run", first, "--new-worktree", "--", "true")
-    assert ran.code != 0
-    assert "git commit --allow-empty" in ran.stderr
+
+
+def test_run_new_worktree_without_a_commit(cli: Cli, tmp_path: Path) -> None:
+    """A newer git begins an orphan branch there; an older one refuses, and the hint says why."""
+    empty, other = tmp_path / "empty", tmp_path / "other"
+    for path in (empty, other):
+        git(tmp_path, "init", "--quiet", str(path))
+    can_begin = run(other, "git", "worktree", "add", "--quiet", "worktree").code == 0
+    task = cli(empty, "task", "add", "Begin").stdout.strip()
+    ran = cli(empty, "run", task, "--new-worktree", "--", "true")
+    assert (ran.code == 0) is can_begin
+    assert ("git commit --allow-empty" in ran.stderr) is not can_begin
 
 
 def ended(cli: Cli, repo: Path) -> tuple[str, int, str]:
@@ -341,15 +347,13 @@ def test_a_new_worktree_is_made_on_a_branch_of_its_own_and_stays(
 
 
 def test_a_worktree_that_cannot_be_made_ends_the_session_and_runs_nothing(
-    cli: Cli, tmp_path: Path
+    cli: Cli, repo: Path, task: str
 ) -> None:
-    empty = tmp_path / "empty"
-    git(tmp_path, "init", "--quiet", str(empty))
-    task = cli(empty, "task", "add", "Begin").stdout.strip()
-    ran = cli(empty, "run", task, "--new-worktree", "--", "sh", "-c", "echo ran")
+    (repo / ".git" / "worktrees").write_text("in the way")
+    ran = cli(repo, "run", task, "--new-worktree", "--", "sh", "-c", "echo ran")
     assert (ran.code, ran.stdout) == (1, "")
     assert "error: git worktree add failed: " in ran.stderr
-    assert ended(cli, empty) == ("exit", 1, "crash")
+    assert ended(cli, repo) == ("exit", 1, "crash")
 
 
 # ------------------------------------------------------------------------------------ output

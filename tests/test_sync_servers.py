@@ -13,7 +13,7 @@ from git_session.store.git.remote import Git
 from tests import servers
 from tests.conftest import Cli, git
 from tests.fleet import WAL, Clone, make_diverged, read_head
-from tests.servers import HOST, Hub
+from tests.servers import HOST, Hub, find_program
 
 hub = servers.hub
 HIDDEN: Final = f"no clone can fetch {WAL} there"
@@ -240,6 +240,8 @@ def test_a_key_that_is_refused_is_said(pair: tuple[Clone, Clone], hub: Hub, cli:
 
 @pytest.mark.parametrize("scheme", ["http", "git", "ssh"])
 def test_a_host_where_nobody_answers_is_said(scheme: str, tmp_path: Path, cli: Cli) -> None:
+    if scheme == "ssh":
+        find_program("ssh")
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         # The port is bound and nobody listens: connections are refused at once.
