@@ -38,6 +38,10 @@ _VARYING: Final = (
     (re.compile(r"\b\d+(\.\d+)?(ms|s|m)\b"), "AGE"),
     (re.compile(r"\b[0-9a-f]{7,64}\b"), "HASH"),
     (re.compile(r'("(?:[a-z_]*_ms|pid|pid_start|pid_ns|host|boot_id)": )[^,\n]+'), r"\1IT"),
+    (
+        re.compile(r"(: (?:installed|removed), )\S+"),
+        r"\1PLACE",
+    ),  # a file, or from git 2.54 on a setting
     (re.compile(r"\d+(\.\d+)? (B|KiB|MiB|bytes)\b"), "SIZE"),
     (re.compile(r"[ \t]+"), " "),
 )
@@ -235,9 +239,7 @@ def _run_python(steps: Sequence[Step], home: Path) -> list[Outcome]:
 
 def make_environment(home: Path) -> Mapping[str, str]:
     """Makes the environment of somebody who has just begun: a name, a shell, and the program."""
-    (home / ".gitconfig").write_text(
-        "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
-    )
+    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {
         "HOME": str(home),
