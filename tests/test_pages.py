@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from git_session.doctor.repository import OLDEST_GIT
 from tests.conftest import run
 from tools.pages import COMMAND_TO_RUN, ROOT, Step, find_pages, find_steps, follow, normalize
 
@@ -46,7 +48,8 @@ def test_the_readme_s_first_session_can_be_typed(repo: Path, tmp_path: Path) -> 
     for title in ("A first session", "Two clones and more"):
         found = re.search(rf"## {title}\n.*?```sh\n(.*?)```", text, re.DOTALL)
         assert found is not None
-        ran = run(repo, "bash", "-euo", "pipefail", "-c", found[1], env=_with_program(tmp_path))
+        typed = f"{found[1]}test -z ${{GIT_SESSION_ID-}}"
+        ran = run(repo, "bash", "-euo", "pipefail", "-c", typed, env=_with_program(tmp_path))
         assert ran.code == 0, ran
 
 
@@ -70,6 +73,13 @@ def test_every_page_is_listed_in_the_index() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 100
+
+
+def test_readme_states_the_oldest_versions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = project["requires-python"].removeprefix(">=")
+    oldest_git = ".".join(map(str, OLDEST_GIT))
+    assert f"git {oldest_git} and Python {python} or later" in README.read_text(encoding="utf-8")
 
 
 def test_what_a_page_says_is_compared_by_all_that_stays_the_same() -> None:
