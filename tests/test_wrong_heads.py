@@ -135,7 +135,10 @@ def test_what_git_says_of_a_damaged_object_comes_with_what_mends_it(
     damage(loose_file(clone.path, git(clone.path, "rev-parse", f"{WAL}^")))
     ran = cli(clone.path, "sync")
     assert ran.code == 1
-    assert "git session fsck names it, git session repair --from origin" in ran.stderr
+    assert (
+        "hint: an object of this clone is damaged or missing: git session repair --from origin"
+        in (ran.stderr)
+    )
     assert cli(clone.path, "repair", "--from", "origin", "--apply").code == 0
     assert cli(clone.path, "sync").code == 0
 

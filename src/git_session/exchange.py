@@ -8,16 +8,26 @@ pushes those).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from git_session.errors import DamagedLogError, GitSessionError, RemoteError, UsageError
+from git_session.errors import (
+    DamagedLogError,
+    GitSessionError,
+    RemoteError,
+    UsageError,
+    WireError,
+)
 from git_session.merging import leads_to
 from git_session.remotes import Remote
+from git_session.scanning import Scan
 from git_session.store.git.remote import Git, PushOutcome
 from git_session.store.git.remote import PushState as _State
+from git_session.store.repository.commits import ignore_fault, read_log_commit
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
+from git_session.wire.chunk import split_chunk
 from git_session.wire.plain_text import quote_word
 
 _SHORTEST_CALL_S: Final = 1.0
@@ -100,8 +110,25 @@ class Exchange:
         if not shown:
             remote.note_hidden()
 
-    def push_snapshots(self, remotes: Iterable[Remote]) -> None:
-        """Pushes the snapshots that remotes lack, after the log and apart from it.
+    @contextmanager
+    def sending_snapshots(self, remotes: Sequence[Remote], scan: Scan) -> Iterator[None]:
+        """Push the snapshots that remotes lack, after the log and apart from it.
+
+        They leave where the log cannot, too, as a part of it is lost here.
+        """
+        try:
+            yield
+        except DamagedLogError:
+            self._push_snapshots(remote for remote in remotes if self._may_send(remote, scan))
+            raise
+        self._push_snapshots(
+            remote
+            for remote in remotes
+            if remote.error is None or (_is_there(remote) and self._may_send(remote, scan))
+        )
+
+    def _push_snapshots(self, remotes: Iterable[Remote]) -> None:
+        """Push the snapshots that remotes lack.
 
         Where that fails a warning says so: a snapshot can be made anew wherever the log is, and a
         server that wants none, or has no room for one, must get the log all the same.
@@ -180,6 +207,17 @@ class Exchange:
             # Nobody was quicker: the server fell over, and would again.
             remote.error = _explain_refusal(f"{remote.name} broke off", refusal)
 
+    def _may_send(self, remote: Remote, scan: Scan) -> bool:
+        """Tell whether the scan lets the snapshots that a remote lacks leave."""
+        events = []
+        for commit in self._missing_there(remote).values():
+            read = read_log_commit(self._store.files.read, commit, ignore_fault)
+            for _, data in read.chunks if read else ():
+                with suppress(WireError):
+                    events += split_chunk(data or b"")
+        scan.look_at(events)
+        return scan.refusal(remote.name, events, None) is None
+
     def _missing_there(self, remote: Remote) -> dict[str, str]:
         theirs, mine = self._snapshots_of(remote), self._snapshots_here()
         return {ref: commit for ref, commit in mine.items() if ref not in theirs}
@@ -203,6 +241,11 @@ class Exchange:
     def _share_time(self, sharers: int) -> float:
         # One remote that hangs has to leave something for the others.
         return max(_SHORTEST_CALL_S, (self._deadline - time.monotonic()) / sharers)
+
+
+def _is_there(remote: Remote) -> bool:
+    """Tell whether a remote answered, whatever is wrong with its log or the one here."""
+    return remote.is_known or isinstance(remote.error, DamagedLogError)
 
 
 def _explain_refusal(message: str, outcome: PushOutcome) -> RemoteError:

@@ -19,10 +19,9 @@ from git_session.fold.merge import (
     is_transition,
     plan_merge,
 )
-from git_session.store.repository.commits import MISSING
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
-from git_session.wire.commit import LogCommit, is_of_log, parse_meta
+from git_session.wire.commit import MISSING, LogCommit, is_of_log, parse_meta
 
 Relation = Literal["none", "new", "missing", "same", "ahead", "behind", "diverged"]
 
@@ -135,7 +134,8 @@ def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> i
 def _lack(what: str) -> DamagedLogError:
     return DamagedLogError(
         f"a part of the log is missing here: {what}",
-        "git session repair --from REMOTE brings it back",
+        "git session repair --from REMOTE brings back what a remote has, and with --apply lets the"
+        " log go on without the rest",
     )
 
 

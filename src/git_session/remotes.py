@@ -74,7 +74,8 @@ class Remote:
     def leave_out(self, error: DamagedLogError) -> None:
         """Notes that the remote's log cannot be used."""
         sentence = f"the log of {self.name} cannot be used: {error.sentence}"
-        self.error = DamagedLogError(sentence, error.hint, error.lines)
+        hint = error.hint and error.hint.replace("--from REMOTE", f"--from {quote_word(self.name)}")
+        self.error = DamagedLogError(sentence, hint, error.lines)
         self.is_known = False
 
     def note_gone(self) -> None:

@@ -1,8 +1,9 @@
 """Recovers what is damaged or missing in the log here from wherever else it is.
 
 Objects are put back as they were, byte for byte, where their ids prove it, and events that were
-found are appended in one commit. Nothing is rewritten and no ref is forced: one that is not there
-is made, and for one that is broken there is the command that a person can type.
+found are appended in one commit. Where an object is lost for good, one commit with the sound events
+takes the place of the head (rebuild.py). No ref is forced otherwise: one that is not there is made,
+and for one that is broken there is the command that a person can type.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from git_session.errors import ConflictError, ContendedError, DamagedLogError
 from git_session.fold.faults import Problem
 from git_session.fold.findings import finding_row
+from git_session.fold.merge import Head
 from git_session.fold.rows import Row
 from git_session.fold.salvage import (
     Found,
@@ -26,13 +29,22 @@ from git_session.fold.salvage import (
     sort_events,
     sound_events,
 )
+from git_session.rebuild import (
+    MESSAGE,
+    Rebuild,
+    choose_base,
+    find_helper,
+    replace_head,
+    write_addition,
+)
 from git_session.store.git.remote import Git
-from git_session.store.repository.commits import OnFault, ignore_fault, write_tree
+from git_session.store.repository.commits import OnFault, ignore_fault
 from git_session.store.repository.salvage import (
     Kind,
     Place,
     borrow_log,
     find_lost_commits,
+    find_old_heads,
     find_reflog,
     find_refs,
     format_ref_command,
@@ -41,9 +53,8 @@ from git_session.store.repository.salvage import (
 )
 from git_session.wire import names
 from git_session.wire.chunk import decode_chunk
-from git_session.wire.commit import LogCommit, form_files
-from git_session.wire.event import KIND_NAMES, Event
-from git_session.wire.git_object import BLOB, COMMIT, format_commit
+from git_session.wire.commit import LogCommit
+from git_session.wire.git_object import BLOB
 
 if TYPE_CHECKING:
     from git_session.store.repository.objects import ObjectStore
@@ -51,7 +62,6 @@ if TYPE_CHECKING:
 _RANKS: Final[tuple[Kind, ...]] = ("reflog", "remote", "tracking", "ref", "lost", "snapshot")
 _MOST_CANDIDATES: Final = 50
 _TRIES: Final = 20
-_MESSAGE: Final = "git session repair"
 
 
 @dataclass(slots=True)
@@ -70,6 +80,8 @@ class RepairPlan:
     events: dict[bytes, Found] = field(default_factory=dict)
     damage: list[Problem] = field(default_factory=list)
     lost: set[bytes] = field(default_factory=set)
+    rebuild: Rebuild | None = None
+    ask: str | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -114,8 +126,14 @@ def apply_repair(store: ObjectStore, plan: RepairPlan) -> str | None:
         store.files.put(kind, content)
     if plan.fault is not None:
         return None
-    if plan.head is None and plan.base is not None:
-        _create_ref(store, plan.base)
+    head = plan.head
+    if head is None and plan.base is not None:
+        head = plan.base
+        if not store.advance_ref(names.WAL_REF, None, head, MESSAGE):
+            problem = f"{names.WAL_REF} was created meanwhile"
+            raise ConflictError(problem, "git session repair looks again")
+    if plan.rebuild is not None and head is not None:
+        return replace_head(store, plan.rebuild, head)
     return _append(store, plan) if plan.events else None
 
 
@@ -134,9 +152,11 @@ def report_row(store: ObjectStore, plan: RepairPlan, applied: str | None, *, don
             for place, count in plan.candidates
         ],
         "objects": len(plan.objects),
-        "events": [_event_row(plan.events[event_id]) for event_id in sorted(plan.events)],
+        "events": [plan.events[event_id].row() for event_id in sorted(plan.events)],
         "damage": [finding_row(problem) for problem in plan.damage],
         "lost_events": sorted(event_id.hex() for event_id in plan.lost),
+        "rebuild": plan.rebuild and plan.rebuild.row(),
+        "ask": plan.ask,
         "is_applied": done,
         "commit": applied,
     }
@@ -158,7 +178,7 @@ class _Planner:
         self._on_progress = on_progress
         self._count = 0
         self._borrowed: dict[str, tuple[int, bytes]] = {}
-        self._surveyed: set[str] = set()
+        self._unreadable: set[str] = set()
 
     def make(self) -> RepairPlan:
         plan = RepairPlan(*read_head(self._store))
@@ -168,16 +188,18 @@ class _Planner:
         places = self._find_places()
         if not plan.is_sound:
             plan.candidates = self._weigh([*places, *find_lost_commits(self._store)])
-        survey = self._survey(plan)
+        survey = self._survey(plan.base)
+        plan.objects = dict(self._borrowed)
         certain, possible = self._gather(plan, survey, places)
-        self._rebuild(plan, survey, [*certain, *possible])
+        self._rebuild_chunks(plan, survey, [*certain, *possible])
         plan.events = choose_events(survey, certain, possible)
         plan.lost = survey.wanted - plan.events.keys()
         made_up_for = {event_id.hex() for event_id in (*survey.here, *plan.events)}
         plan.damage = [found for found in survey.damage if found.event_id not in made_up_for]
+        self._plan_rebuild(plan, survey, places)
         return plan
 
-    def _rebuild(self, plan: RepairPlan, survey: Survey, found: Sequence[Found]) -> None:
+    def _rebuild_chunks(self, plan: RepairPlan, survey: Survey, found: Sequence[Found]) -> None:
         """Rebuilds chunks from the events that they held, which proves that no other was in them.
 
         What is not there at all is put back so; what was changed has all of its events elsewhere.
@@ -189,7 +211,7 @@ class _Planner:
         for name, chunk in rebuilt.items():
             if survey.lost_chunks[name]:
                 plan.objects[name] = BLOB, chunk
-                survey.here |= {event.event_id: event for event in decode_chunk(chunk)[0]}
+                survey.add(decode_chunk(chunk)[0])
         survey.damage = [p for p in survey.damage if names.named_hash(p.path) not in rebuilt]
 
     def _read(self, oid: str) -> tuple[int, bytes] | None:
@@ -199,6 +221,8 @@ class _Planner:
             found = self._donor.files.read(oid)
             if found is not None:
                 self._borrowed[oid] = found
+        if found is None:
+            self._unreadable.add(oid)
         return found
 
     def _read_line(
@@ -212,7 +236,8 @@ class _Planner:
 
     def _find_places(self) -> list[Place]:
         donated = find_refs(self._donor, self._origin) if self._donor is not None else ()
-        return [*donated, *find_reflog(self._store), *find_refs(self._store)]
+        noted = (*find_reflog(self._store), *find_old_heads(self._store))
+        return [*donated, *noted, *find_refs(self._store)]
 
     def _weigh(self, places: Sequence[Place]) -> list[tuple[Place, int]]:
         """Counts what each place's line tells, and sorts the places by it, the best first."""
@@ -228,25 +253,48 @@ class _Planner:
                 weighed.append((place, len(events)))
         return sorted(weighed, key=lambda x: (-x[1], _RANKS.index(x[0].kind), x[0].commit))
 
-    def _survey(self, plan: RepairPlan) -> Survey:
+    def _survey(self, head: str | None) -> Survey:
         """Takes in the line, and reads what lies beside it, so that it can be put back too."""
         survey = Survey()
         self._borrowed.clear()
-        waiting = [plan.base] if plan.base is not None else []
+        waiting = [head] if head is not None else []
         is_line = True
         while waiting:
-            head = waiting.pop()
             note = survey.note_fault if is_line else survey.note_fault_beside
-            for commit in self._read_line(head, note, self._surveyed):
-                self._surveyed.add(commit.oid)
+            for commit in self._read_line(waiting.pop(), note, survey.parents_of):
                 waiting.extend(commit.parents[1:])
                 if is_line:
                     survey.take(commit)
                 else:
-                    survey.beside.extend(sound_events([commit], "the other side of a merge"))
+                    survey.take_beside(commit)
             is_line = False
-        plan.objects = dict(self._borrowed)
         return survey
+
+    def _plan_rebuild(self, plan: RepairPlan, survey: Survey, places: Sequence[Place]) -> None:
+        """Plan a new head where git cannot go through the log from the one that is there."""
+        broken = survey.list_broken()
+        if plan.base not in broken or plan.fault is not None:
+            return
+        holding = [place for place in places if self._leads_to(place, broken, survey)]
+        plan.ask = find_helper(self._store, holding) if self._donor is None else None
+        if plan.ask is not None:
+            return
+        survey.told.events |= {found.event.raw for found in plan.events.values()}
+        lost = partial(find_lost_commits, self._store)
+        base, source = choose_base(survey, places, lost, self._survey)
+        self._survey(base.oid or None)
+        plan.objects |= self._borrowed
+        held_by = tuple(place.name for place in holding if place.kind == "ref")
+        unread = frozenset(self._unreadable)
+        plan.rebuild = Rebuild(base, survey.told, source, held_by, unread)
+        for event_id in [*plan.events]:
+            if plan.events[event_id].event.raw in base.events:
+                del plan.events[event_id]
+
+    def _leads_to(self, place: Place, broken: set[str], survey: Survey) -> bool:
+        """Tell whether a place leads to one of the broken commits that a survey came to."""
+        beyond = self._read_line(place.commit, known=survey.parents_of)
+        return not broken.isdisjoint((place.commit, *(p for c in beyond for p in c.parents)))
 
     def _gather(
         self, plan: RepairPlan, survey: Survey, places: Sequence[Place]
@@ -258,54 +306,25 @@ class _Planner:
         certain, possible = list(survey.beside), list[Found]()
         is_whole = plan.is_sound and not survey.has_holes
         for place in places:
-            commits = self._read_line(place.commit, known=self._surveyed)
+            commits = self._read_line(place.commit, known=survey.parents_of)
             is_for_sync = is_whole and place.is_theirs
             (possible if is_for_sync else certain).extend(sound_events(commits, place.name))
         known = {f.event.event_id for f in [*certain, *possible]}
         if survey.has_holes or survey.wanted - known:
             for place in find_lost_commits(self._store):
-                commits = self._read_line(place.commit, known=self._surveyed)
+                commits = self._read_line(place.commit, known=survey.parents_of)
                 possible.extend(sound_events(commits, place.name))
         return certain, possible
-
-
-def _create_ref(store: ObjectStore, head: str) -> None:
-    if not store.advance_ref(names.WAL_REF, None, head, _MESSAGE):
-        raise ConflictError(
-            f"{names.WAL_REF} came to be while it was looked for", "git session repair looks again"
-        )
 
 
 def _append(store: ObjectStore, plan: RepairPlan) -> str:
     """Appends the events that were found in one commit, on whatever the head is by then."""
     events = sort_events(found.event for found in plan.events.values())
+    actor = events[0].actor.hex()
+    told = Head("", int(time.time()), actor, {event.raw for event in events})
     for _ in range(_TRIES):
         head = store.read_ref(names.WAL_REF)
-        commit = _write_commit(store, head, events)
-        if store.advance_ref(names.WAL_REF, head, commit, _MESSAGE):
+        commit = write_addition(store, Head(head or "", actor_id=actor), told)
+        if store.advance_ref(names.WAL_REF, head, commit, MESSAGE):
             return commit
     raise ContendedError(f"other programs kept moving {names.WAL_REF}", "try again")
-
-
-def _write_commit(store: ObjectStore, head: str | None, events: Sequence[Event]) -> str:
-    """Writes events as they are, by the actor of the first; damaged files are no hindrance."""
-    actor = events[0].actor.hex()
-    raws = (event.raw for event in events)
-    files = form_files(raws, actor_id=actor, first_ts=events[0].ts, head=head)
-    tree = write_tree(store.files.put, files)
-    message = names.commit_message(len(events), actor)
-    raw = format_commit(tree, (head,) if head else (), int(time.time()), message)
-    return store.files.put(COMMIT, raw)
-
-
-def _event_row(found: Found) -> Row:
-    event = found.event
-    return {
-        "event_id": event.event_id.hex(),
-        "issue_id": event.issue_id.hex(),
-        "actor": event.actor.hex(),
-        "ts": event.ts,
-        "kind": KIND_NAMES.get(event.kind, str(event.kind)),
-        "source": found.source,
-        "found_in": found.commit,
-    }

@@ -73,14 +73,14 @@ class Sync:
         with self._store.queue("sync"):
             pending = list(self.remotes)
             pause = _PAUSE_S
-            while pending := self._play_round(pending):
-                if self.error is not None or time.monotonic() > self._deadline:
-                    self._give_up(pending)
-                    break
-                time.sleep(random.uniform(0, pause))
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
-            if self._direction != "fetch" and not self._is_dry_run:
-                self._exchange.push_snapshots(self._good())
+            is_sending = self._direction != "fetch" and not self._is_dry_run
+            with self._exchange.sending_snapshots(self.remotes if is_sending else [], self._scan):
+                while pending := self._play_round(pending):
+                    if self.error is not None or time.monotonic() > self._deadline:
+                        self._give_up(pending)
+                        break
+                    time.sleep(random.uniform(0, pause))
+                    pause = min(pause * 2, _LONGEST_PAUSE_S)
         return self._report()
 
     def _play_round(self, pending: list[Remote]) -> list[Remote]:

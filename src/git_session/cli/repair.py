@@ -40,9 +40,14 @@ def repair_command(settings: Settings, remote: str | None, is_applied: bool) -> 
 
     It looks at other refs, snapshots, what remotes were last seen to have, reflogs and commits
     that no ref leads to, and with --from at what a remote has now. Objects are put back as they
-    were where that can be proven; other events are appended in one commit. Nothing is rewritten
-    and no ref is forced: for one that is broken the command to type is said. The exit code is 1
-    while something is left that nobody has, or has to be typed.
+    were where that can be proven; other events are appended in one commit.
+
+    Where an object is lost for good, git gc and git push fail on the whole log. Then one commit
+    with the sound events is built on the remote's log, or without one on the newest commit below
+    the loss, and takes the place of the head. The old head is noted in git-session/old-heads.
+
+    For a ref that is broken the command to type is printed. The exit code is 1 while something is
+    left that nobody has, or has to be typed.
     """
     from git_session.repair import apply_repair, plan_repair, report_row
     from git_session.store.repository.objects import ObjectStore
@@ -62,6 +67,8 @@ def repair_command(settings: Settings, remote: str | None, is_applied: bool) -> 
             print_line(line)
     for line in _say_next(row, remote):
         say(line)
+    if row["rebuild"] and row["commit"]:
+        return 0
     return 1 if row["head_command"] or row["damage"] or row["lost_events"] else 0
 
 
@@ -74,8 +81,12 @@ def _describe(row: Row) -> Iterator[str]:
     if row["objects"]:
         verb = "put back" if done else "can be put back"
         yield f"{count(row['objects'], 'object')} {verb}, byte for byte"
+    if row["rebuild"]:
+        yield _describe_rebuild(row)
     if row["events"]:
-        where = f"appended in {row['commit'][:7]}" if row["commit"] else "can be appended"
+        where = "found elsewhere" if row["rebuild"] else "can be appended"
+        if row["commit"]:
+            where = f"recorded again in {row['commit'][:7]}"
         yield f"{count(len(row['events']), 'event')} {where}:"
         yield from (_describe_event(event) for event in row["events"][:_MOST_LINES])
         if len(row["events"]) > _MOST_LINES:
@@ -84,6 +95,15 @@ def _describe(row: Row) -> Iterator[str]:
         yield f"nobody has: {finding['message']} (commit {(finding['commit'] or '-')[:12]})"
     for event_id in row["lost_events"][:_MOST_LINES]:
         yield f"nobody has: event {event_id[:12]}"
+
+
+def _describe_rebuild(row: Row) -> str:
+    rebuild = row["rebuild"]
+    base = f"{rebuild['base'][:7]} ({rebuild['source']})" if rebuild["base"] else "no commit"
+    what = f"{count(rebuild['events'], 'event')} on {base}"
+    if not row["commit"]:
+        return f"refs/grite/wal can move to a new commit: {what}"
+    return f"refs/grite/wal moved from {row['head'][:7]} to {row['commit'][:7]}: {what}"
 
 
 def _describe_candidate(candidate: Row) -> str:
@@ -104,9 +124,25 @@ def _say_next(row: Row, remote: str | None) -> Iterator[str]:
         yield f"hint: {row['head_command']}"
     elif row["head_state"] == "sound" and not any(row[key] for key in _FOUND):
         yield "there is nothing to repair"
-    has_more = row["objects"] or row["events"] or row["head_state"] == "missing"
+    yield from _say_rebuild(row)
+    has_more = row["objects"] or row["events"] or row["rebuild"] or row["head_state"] == "missing"
+    asked = "" if remote is None else f"--from {quote_word(remote)} "
+    name = quote_word(row["ask"]) if row["ask"] else "REMOTE"
+    ask = f"git session repair --from {name} looks at what a remote has"
     if has_more and not row["is_applied"] and row["head_state"] != "unreadable":
-        asked = "" if remote is None else f"--from {quote_word(remote)} "
-        yield f"hint: git session repair {asked}--apply does it"
-    elif row["damage"] or row["lost_events"]:
-        yield "hint: git session repair --from REMOTE looks at what a remote has"
+        first = f"{ask}; " if row["rebuild"] and remote is None else ""
+        yield f"hint: {first}git session repair {asked}--apply does it"
+    elif (row["damage"] or row["lost_events"]) and not row["rebuild"]:
+        yield f"hint: {ask}"
+
+
+def _say_rebuild(row: Row) -> Iterator[str]:
+    rebuild = row["rebuild"]
+    if not rebuild:
+        return
+    for ref in rebuild["held_by"]:
+        yield f"warning: {ref} leads to what is lost: git gc fails until that ref is gone"
+        yield f"hint: git update-ref -d {quote_word(ref)}"
+    if row["commit"]:
+        yield "the old head is noted in the git directory, in git-session/old-heads"
+        yield "hint: git session sync sends the new one"

@@ -43,7 +43,7 @@ class MergePlan:
     """Holds the commit to write: files, parents in order, message, time in seconds."""
 
     files: dict[str, bytes]
-    parents: tuple[str, str]
+    parents: tuple[str, ...]
     message: str
     time: int
     carried: int
@@ -64,7 +64,7 @@ def gather_head(tip: LogCommit, commits: Iterable[LogCommit]) -> Head:
             try:
                 head.events.update(split_chunk(data))
             except WireError:
-                _gather_newer(head, path, data)
+                gather_newer(head, path, data)
     return head
 
 
@@ -81,15 +81,28 @@ def holds_the_same(one: Head, other: Head) -> bool:
 def plan_merge(one: Head, other: Head) -> MergePlan:
     """Plans the merge of two heads; the order in which they are given does not matter."""
     first, second = _order(one, other)
+    return _plan_carrying(first, second, (first.oid, second.oid))
+
+
+def plan_addition(base: Head, other: Head) -> MergePlan:
+    """Plan the commit that adds to `base` what only `other` has, with `base` as its one parent.
+
+    An empty `base.oid` stands for no log. A function of the two heads, as a merge is.
+    """
+    return _plan_carrying(base, other, (base.oid,) if base.oid else ())
+
+
+def _plan_carrying(first: Head, second: Head, parents: tuple[str, ...]) -> MergePlan:
     carried = sorted(second.events - first.events, key=_merge_order)
     first_ts = _merge_order(carried[0])[0] if carried else None
+    head = parents[0] if parents else None
     files = {
-        **form_files(carried, actor_id=first.actor_id, first_ts=first_ts, head=first.oid),
+        **form_files(carried, actor_id=first.actor_id, first_ts=first_ts, head=head),
         **dict(second.newer[name] for name in second.newer.keys() - first.newer.keys()),
     }
     return MergePlan(
         files=files,
-        parents=(first.oid, second.oid),
+        parents=parents,
         message=names.commit_message(len(carried), first.actor_id),
         time=max(first.time, second.time),
         carried=len(carried),
@@ -104,7 +117,8 @@ def is_transition(raw: bytes) -> bool:
     return split_comment(event.payload[0]) is not None
 
 
-def _gather_newer(head: Head, path: str, data: bytes) -> None:
+def gather_newer(head: Head, path: str, data: bytes) -> None:
+    """Add a chunk that does not decode to a head, if it is what its name says."""
     chunk_hash = hash_chunk(data)
     if path.rpartition("/")[2] != f"{chunk_hash}.bin":
         return

@@ -6,17 +6,19 @@ be told from anywhere is whether a part of the log that is not there held more t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, permutations
 from typing import Final
 
 from git_session.errors import WireError
 from git_session.fold.faults import Problem
+from git_session.fold.merge import Head, gather_head, gather_newer
+from git_session.fold.source import Row
 from git_session.wire import names
 from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
-from git_session.wire.commit import LogCommit
-from git_session.wire.event import BAD_EVENT_ID, Event
+from git_session.wire.commit import MISSING, LogCommit
+from git_session.wire.event import BAD_EVENT_ID, KIND_NAMES, Event
 
 _MOST_SHUFFLED: Final = 5
 """Events of one commit that are tried out; a transition has three or four."""
@@ -30,6 +32,19 @@ class Found:
     source: str
     commit: str
 
+    def row(self) -> Row:
+        """Make the row of a RecoveredEvent."""
+        event = self.event
+        return {
+            "event_id": event.event_id.hex(),
+            "issue_id": event.issue_id.hex(),
+            "actor": event.actor.hex(),
+            "ts": event.ts,
+            "kind": KIND_NAMES.get(event.kind, str(event.kind)),
+            "source": self.source,
+            "found_in": self.commit,
+        }
+
 
 @dataclass(slots=True)
 class Survey:
@@ -38,7 +53,8 @@ class Survey:
     `here` are the events whose ids are right, `bad` the ids that other content goes by, `parents`
     what events name as the ones before them; `damage` says where something is not as it was
     written; `lost_chunks` maps the hashes of chunks that cannot be read, as their names say them,
-    to whether they are not there at all; `beside` are events of second parents.
+    to whether they are not there at all; `beside` are events of second parents. `parents_of` maps
+    each commit that was read to its parents, and `told` is what its line tells of sound events.
     """
 
     here: dict[bytes, Event] = field(default_factory=dict)
@@ -48,6 +64,8 @@ class Survey:
     lost_chunks: dict[str, bool] = field(default_factory=dict)
     beside: list[Found] = field(default_factory=list)
     has_holes: bool = False
+    parents_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    told: Head = field(default_factory=lambda: Head(""))
 
     def note_fault(self, commit: str, path: str, what: str) -> None:
         """Notes what the store could not read of the line."""
@@ -58,24 +76,43 @@ class Survey:
         """Notes what it could not read beside the line, where a merge has carried the events."""
         self.damage.append(Problem("missing_object", what, commit, path))
 
+    def take_beside(self, commit: LogCommit) -> None:
+        """Take in one commit that only a second parent leads to."""
+        self.parents_of[commit.oid] = commit.parents
+        self.beside.extend(sound_events([commit], "the other side of a merge"))
+        for path, data in commit.chunks:
+            if data is None:
+                self.note_fault_beside(commit.oid, path, _missing(path))
+                self.lost_chunks[names.named_hash(path)] = True
+
     def take(self, commit: LogCommit) -> None:
         """Takes in one commit."""
+        if not self.parents_of:
+            self.told = gather_head(commit, ())
+        self.parents_of[commit.oid] = commit.parents
         for path, data in commit.chunks:
             name = names.named_hash(path)
             if data is None:
-                self.note_fault(commit.oid, path, f"{path} is missing or damaged")
+                self.note_fault(commit.oid, path, _missing(path))
                 self.lost_chunks[name] = True
                 continue
             try:
                 events, malformed = decode_chunk(data)
             except WireError as error:
                 events, malformed = [], [error.message]
+                gather_newer(self.told, path, data)
             for message in malformed:
                 self.has_holes = True
                 self.lost_chunks[name] = False
                 self.damage.append(Problem("chunk", message, commit.oid, path))
             for event in events:
                 self._take_event(event, commit.oid, path)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Add the events of a chunk that was rebuilt."""
+        for event in events:
+            self.here[event.event_id] = event
+            self.told.events.add(event.raw)
 
     def _take_event(self, event: Event, commit: str, path: str) -> None:
         if event.fault == BAD_EVENT_ID:
@@ -85,6 +122,7 @@ class Survey:
             self.damage.append(Problem("event_id", message, commit, path, event_id))
             return
         self.here.setdefault(event.event_id, event)
+        self.told.events.add(event.raw)
         if event.parent is not None:
             self.parents.add(event.parent)
 
@@ -92,6 +130,29 @@ class Survey:
     def wanted(self) -> set[bytes]:
         """Gives the ids of events that were here by all that is known, and are not."""
         return (self.bad | self.parents) - self.here.keys()
+
+    def list_broken(self) -> set[str]:
+        """List the commits of which git lacks an object, and those that lead to them."""
+        lost = {problem.commit for problem in self.damage if problem.message.endswith(MISSING)}
+        return _list_descendants(self.parents_of, lost)
+
+
+def _list_descendants(parents_of: Mapping[str, tuple[str, ...]], oids: set[str]) -> set[str]:
+    """List some commits and all that descend from them."""
+    children: dict[str, list[str]] = {}
+    for oid, parents in parents_of.items():
+        for parent in parents:
+            children.setdefault(parent, []).append(oid)
+    found, waiting = set(oids), list(oids)
+    while waiting:
+        news = [oid for oid in children.get(waiting.pop(), ()) if oid not in found]
+        found.update(news)
+        waiting += news
+    return found
+
+
+def _missing(path: str) -> str:
+    return f"{path} is {MISSING}"
 
 
 def sound_events(commits: Iterable[LogCommit], source: str) -> Iterator[Found]:

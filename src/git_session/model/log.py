@@ -123,6 +123,15 @@ class RecoveredEvent(Model):
     found_in: CommitId
 
 
+class RebuiltHead(Model):
+    """Holds a new head that takes the place of one that leads to a lost object."""
+
+    base: CommitId | None = Field(description="Its parent; the head itself without news.")
+    source: str = Field(description="Where that was found.")
+    events: int = Field(description="Events that it adds to the base.")
+    held_by: list[str] = Field(description="Other refs that lead to what is lost; git gc fails.")
+
+
 class RepairReport(Model):
     """Holds what `repair` proposes, or did."""
 
@@ -136,5 +145,7 @@ class RepairReport(Model):
     events: list[RecoveredEvent] = Field(description="Events to be appended.")
     damage: list[Finding] = Field(description="What nothing was found to make up for.")
     lost_events: list[Hex32] = Field(description="Events known by their ids, and found nowhere.")
+    rebuild: RebuiltHead | None = Field(description="The new head, where an object is lost.")
+    ask: str | None = Field(description="A remote that may have what is missing here.")
     is_applied: bool
-    commit: CommitId | None = Field(description="The commit that was appended.")
+    commit: CommitId | None = Field(description="The commit that was made the head.")

@@ -9,10 +9,14 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from git_session.errors import WireError
 from git_session.wire import names
 from git_session.wire.chunk import MAGIC, encode_chunk, hash_chunk
+
+MISSING: Final = "missing or damaged"
+"""How a sentence ends about an object that should be in the repository and cannot be read."""
 
 
 @dataclass(slots=True)

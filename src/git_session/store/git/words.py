@@ -31,11 +31,15 @@ _HINTS: Final = tuple(
     for hint, *patterns in (
         (
             (
-                "an object of this clone is damaged or missing: git session fsck names it, "
-                "git session repair --from {remote} brings back what {remote} has"
+                "an object of this clone is damaged or missing: git session repair --from {remote} "
+                "finds what {remote} has of it and what is lost; --apply lets the log go on"
             ),
             r"(?m:^(error|fatal): .*(inflate: |corrupt|unpack \S+ header|hash mismatch))",
-            *(r"(?m:^error: object file .* is empty)", r"(?m:^fatal: bad object [0-9a-f]{40})"),
+            *(
+                r"(?m:^error: object file .* is empty)",
+                r"(?m:^fatal: bad (tree )?object [0-9a-f]{40})",
+            ),
+            r"(?m:^fatal: unable to read [0-9a-f]{40})",
             r"did not send all necessary objects",
         ),
         (

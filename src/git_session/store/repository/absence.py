@@ -1,10 +1,12 @@
-"""Says why there may be no log here, and what to type: by what is here, without the network."""
+"""Says why there may be no log here, or only a part, and what to type; without the network."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 from git_session.errors import GitSessionError, LostLogError, NotFoundError
+from git_session.store.git.values import parse_flag
 from git_session.store.repository.refs import RefStore
 from git_session.wire import names
 from git_session.wire.plain_text import quote_word
@@ -30,6 +32,37 @@ def refuse_to_hide(store: RefStore) -> None:
     lost = _find_lost(store)
     if lost is not None:
         raise lost
+
+
+def is_partial(store: RefStore) -> bool:
+    """Tell whether git left objects at a remote: a shallow or a partial clone.
+
+    Source: gitrepository-layout ("shallow"), git-config ("remote.<name>.promisor").
+    """
+    try:
+        if os.path.getsize(store.common_dir / "shallow"):
+            return True
+    except OSError:
+        pass
+    return bool(find_promisors(store))
+
+
+def find_source(store: RefStore) -> str | None:
+    """Name the remote that has what a shallow or partial clone lacks; None in a whole one."""
+    if not is_partial(store):
+        return None
+    with suppress(GitSessionError):
+        return (find_promisors(store) or store.settings.default_remotes())[0]
+    return None
+
+
+def find_promisors(store: RefStore) -> list[str]:
+    """List the remotes that git may fetch missing objects from, each time it misses one."""
+    try:
+        found = store.settings.config_matching(r"^remote\..*\.promisor$")
+    except GitSessionError:
+        return []
+    return [key[len("remote.") : -len(".promisor")] for key, value in found if parse_flag(value)]
 
 
 def _find_lost(store: RefStore) -> LostLogError | None:

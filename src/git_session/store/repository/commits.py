@@ -11,7 +11,7 @@ from typing import Final, Union
 
 from git_session.errors import WireError
 from git_session.wire import git_object, names
-from git_session.wire.commit import LogCommit
+from git_session.wire.commit import MISSING, LogCommit
 from git_session.wire.git_object import CommitHead, TreeEntry
 
 MAX_DEPTH: Final = 16
@@ -30,9 +30,6 @@ WriteObject = Callable[[int, bytes], str]
 
 _Folder = dict[str, Union[bytes, "_Folder"]]
 """What is in a folder, by name: the bytes of files, and folders."""
-
-MISSING: Final = "missing or damaged"
-"""How the sentences end about what should be there and is not."""
 
 _BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 

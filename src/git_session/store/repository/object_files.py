@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
-from git_session.store.files.config_file import cannot_write
+from git_session.store.files.config_file import cannot_write, create_directory
 from git_session.store.files.regular_file import open_regular, read_regular
 from git_session.store.repository.ref_move import sync_folder
 from git_session.wire.git_object import KINDS, LARGEST, format_object
@@ -111,6 +111,21 @@ class ObjectFiles:
             return oid if self.read(oid) else self.write(kind, content, is_durable=True)
         except OSError as error:
             raise cannot_write(Path(self._folders[0]), error) from error
+
+    def set_aside(self, oid: str, folder: Path) -> None:
+        """Move the file of a damaged object to `folder`, where git does not fail on it.
+
+        One that is sound, cannot be read or is somebody else's stays. Raises ReadOnlyError.
+        """
+        path = f"{self._folders[0]}/{oid[:2]}/{oid[2:]}"
+        data = _read_file(path)
+        if data is None or decode_loose(data, oid) is not None:
+            return
+        create_directory(folder)
+        try:
+            os.rename(path, folder / oid)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
 
     def _read_packed(self, oid: str) -> tuple[int, bytes] | None:
         from git_session.store.repository.libgit2 import ERRORS

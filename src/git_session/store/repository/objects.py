@@ -31,7 +31,7 @@ from git_session.store.repository.ref_move import clear_dead_locks, sync_folder
 from git_session.store.repository.refs import REPAIR_HINT, RefStore
 from git_session.store.repository.walk import WINDOW, Walk
 from git_session.wire import git_object, names
-from git_session.wire.commit import LogCommit, is_of_log
+from git_session.wire.commit import MISSING, LogCommit, is_of_log
 
 if TYPE_CHECKING:
     import pygit2
@@ -190,7 +190,7 @@ class ObjectStore(RefStore):
         )
         if commit is None:
             raise self._cannot_read(oid)
-        if not is_of_log(commit) and not any(what.endswith(commits.MISSING) for what in faults):
+        if not is_of_log(commit) and not any(what.endswith(MISSING) for what in faults):
             raise DamagedLogError(
                 f"{names.WAL_REF} holds {oid}, which is no commit of a log: it holds neither"
                 " meta.json nor events",

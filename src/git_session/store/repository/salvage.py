@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from git_session.errors import DamagedLogError, EnvironmentFaultError
-from git_session.store.files.regular_file import read_regular, require_regular_objects
+from git_session.store.files.config_file import cannot_write
+from git_session.store.files.regular_file import (
+    open_regular,
+    read_regular,
+    require_regular_objects,
+)
 from git_session.store.git.child import run_program
 from git_session.store.git.program import git_environment
 from git_session.store.git.remote import Git
@@ -25,8 +31,13 @@ from git_session.wire.plain_text import quote_word
 
 Kind = Literal["reflog", "remote", "tracking", "ref", "snapshot", "lost"]
 
+AS_LAST_SEEN: Final = ", as last seen"
+"""How the name of a place ends that is a remote's log as it was fetched last."""
+
 _CODE_REFS: Final = ("refs/heads/", "refs/tags/", "refs/remotes/", "refs/notes/", "refs/stash")
 _REFLOG_LINE: Final = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) ")
+_OLD_HEAD_LINE: Final = re.compile(rb"([0-9a-f]{40}) [0-9a-f]{40} \d+")
+_OLD_HEADS: Final = "old-heads"
 _NO_ID: Final = "0" * 40
 _BY_GRITE: Final = f"\nauthor {names.SIGNATURE_NAME} <{names.SIGNATURE_EMAIL}> ".encode()
 _PATIENCE_S: Final = 600.0
@@ -75,7 +86,7 @@ def find_refs(store: ObjectStore, origin: str = "") -> Iterator[Place]:
         elif origin:
             yield Place("remote", origin, oid, is_theirs)
         else:
-            name = f"{remote}, as last seen" if remote else ref
+            name = f"{remote}{AS_LAST_SEEN}" if remote else ref
             yield Place("tracking" if is_theirs else "ref", name, oid, is_theirs)
 
 
@@ -89,6 +100,50 @@ def find_reflog(store: ObjectStore) -> Iterator[Place]:
         match = _REFLOG_LINE.match(line)
         if match is not None and match[2].decode() != _NO_ID:
             yield Place("reflog", "the reflog", match[2].decode())
+
+
+def find_old_heads(store: ObjectStore) -> Iterator[Place]:
+    """Find the heads that note_old_head has noted; what they lacked may have turned up."""
+    try:
+        lines = read_regular(store.common_dir / names.SESSION_DIR / _OLD_HEADS).splitlines()
+    except OSError:
+        return
+    for line in reversed(lines):
+        match = _OLD_HEAD_LINE.match(line)
+        if match is not None:
+            yield Place("reflog", "a head that was replaced", match[1].decode())
+
+
+def note_old_head(store: ObjectStore, old: str, new: str) -> None:
+    """Note in a file which head of the log another one takes the place of. Raises ReadOnlyError.
+
+    A line is the id of the old head, that of the new one, and the time in ms since the epoch.
+    """
+    path = store.common_dir / names.SESSION_DIR / _OLD_HEADS
+    try:
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with open(open_regular(path, how), "ab") as file:
+            file.write(f"{old} {new} {time.time_ns() // 1_000_000}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def drop_broken_reflog(store: ObjectStore, ref: str) -> None:
+    """Let git drop those entries of a ref's reflog that lead to what is lost.
+
+    `git gc` follows reflogs, too. Source: git-reflog(1), `--stale-fix`.
+    """
+    if not (store.common_dir / "logs" / ref).exists():
+        return
+    keep = ("--expire=never", "--expire-unreachable=never")
+    run_program(
+        ["git", f"--git-dir={store.git_dir}", "reflog", "expire", "--stale-fix", *keep, ref],
+        cwd=store.git_dir,
+        env=git_environment(),
+        timeout_s=_PATIENCE_S,
+    )
 
 
 def find_lost_commits(store: ObjectStore) -> Iterator[Place]:
