@@ -15,7 +15,7 @@ from git_session.commits import find_commits_of, find_sessions_of
 from git_session.errors import NotFoundError, UsageError
 from git_session.wire.trailers import KEYS, Mention, parse_mentions, possible_ids
 from tests.beat_files import write_beat
-from tests.conftest import Cli, git
+from tests.conftest import Cli, git, run
 
 UUID: Final = "0d5e6c1a-2f4b-4a77-9a51-6c1f3c0de001"
 
@@ -224,3 +224,80 @@ def test_a_beat_of_another_session_is_no_evidence(repo: Path) -> None:
     with pytest.raises(NotFoundError):
         which(repo, "HEAD")
     assert subjects(repo, session) == []
+
+
+# -- the branch of a session
+
+
+@pytest.fixture
+def branched(repo: Path, cli: Cli) -> tuple[Path, str, str]:
+    """Gives a repository, a session that was run in a new worktree, and its commit, unnamed."""
+    task = cli(repo, "task", "add", "Fix it").stdout.strip()
+    script = "git commit --quiet --allow-empty --message=Work"
+    ran = cli(repo, "run", task, "--new-worktree", "--", "sh", "-c", script)
+    session = ran.stderr.split()[1]
+    return repo, session, git(repo, "rev-parse", session)
+
+
+def test_which_finds_a_commit_by_its_branch_until_merged(
+    branched: tuple[Path, str, str], cli: Cli
+) -> None:
+    repo, session, oid = branched
+    assert named(repo, session) == [(session, "branch", [session])]
+    assert which(repo, oid)["links"][0]["key"] is None
+    assert "(on the branch of its name and no other)" in cli(repo, "which", oid).stdout
+    hub = repo.parent / "hub.git"
+    git(repo, "init", "--quiet", "--bare", str(hub))
+    git(repo, "remote", "add", "team/hub", str(hub))
+    git(repo, "remote", "add", "origin", str(hub))
+    git(repo, "push", "--quiet", "origin", "main", session)
+    git(repo, "remote", "set-head", "origin", "main")
+    git(repo, "worktree", "remove", f".grite/worktrees/{session}")
+    git(repo, "branch", "--quiet", "-D", session)
+    assert named(repo, oid) == [(session, "branch", [session])]
+    git(repo, "merge", "--quiet", f"origin/{session}")
+    with pytest.raises(NotFoundError, match="nothing names a session"):
+        which(repo, oid)
+
+
+def test_which_takes_no_work_of_others_for_a_sessions(
+    branched: tuple[Path, str, str], cli: Cli
+) -> None:
+    repo, session, oid = branched
+    checkout = repo / ".grite" / "worktrees" / session
+    ended_ts = which(repo, oid)["links"][0]["sessions"][0]["updated_ts"]
+    before, after = "2001-01-01T00:00:00Z", f"@{ended_ts // 1000 + 60} +0000"
+    for when in (before, after):
+        env = {"GIT_COMMITTER_DATE": when}
+        words = ("commit", "--quiet", "--allow-empty", "--message=Another's")
+        assert run(checkout, "git", *words, env=env).code == 0
+        with pytest.raises(NotFoundError, match="nothing names a session"):
+            which(repo, session)
+    assert named(repo, oid) == [(session, "branch", [session])]
+    git(repo, "branch", "another", session)
+    with pytest.raises(NotFoundError, match="nothing names a session"):
+        which(repo, oid)
+    with pytest.raises(NotFoundError, match="nothing names a session"):
+        which(repo, "main")
+
+
+def test_which_tells_a_session_from_one_begun_on_its_branch(
+    branched: tuple[Path, str, str],
+) -> None:
+    repo, first, oid = branched
+    log = SessionLog.open(repo, clock=lambda: SessionLog.open(repo).clock() + 5000)
+    log.start(log.tasks()[0].task_id, session_id="s-later")
+    git(repo, "branch", "s-later", first)
+    assert named(repo, oid) == [(first, "branch", [first])]
+
+
+def test_which_suggests_hooks_only_where_there_are_none(repo: Path, cli: Cli) -> None:
+    SessionLog.open(repo).add_task("Fix it")
+    install = "hint: git session hook install lets commits name theirs\n"
+    assert cli(repo, "which", "HEAD").stderr.endswith(install)
+    assert cli(repo, "hook", "install", "--files").code == 0
+    ran = cli(repo, "which", "HEAD")
+    assert (ran.code, "hook install" in ran.stderr) == (3, False)
+    assert ran.stderr.endswith("hint: git session log shows what was recorded at that time\n")
+    (repo / ".git" / "hooks" / "prepare-commit-msg").chmod(0o644)
+    assert "hint: git session hook status shows why" in cli(repo, "which", "HEAD").stderr

@@ -340,6 +340,8 @@ def test_a_new_worktree_is_made_on_a_branch_of_its_own_and_stays(
     row = last(cli, repo)
     made = repo / ".grite/worktrees" / row["session_id"]
     assert (ran.code, ran.stdout.strip()) == (0, str(made))
+    said = f"session {row['session_id']} on branch {row['session_id']} in {made}"
+    assert ran.stderr.splitlines() == [said]
     assert row["worktree"] == f".grite/worktrees/{row['session_id']}"
     assert git(repo, "log", "--format=%s", row["session_id"]).splitlines() == ["Work", "First"]
     assert git(repo, "status", "--porcelain") == ""

@@ -2,7 +2,8 @@
 
 A trailer is what counts: it survives a rebase, a cherry-pick and an amend. Where there is none the
 beat files and the blocks of a session tell the last commit it was seen to make; a commit that has
-been rewritten since is then no longer found. All of it names who committed, not who wrote a line.
+been rewritten since is then no longer found. Last comes the branch that `run --new-worktree` makes,
+as long as no other branch has the commit. All of it names who committed, not who wrote a line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from git_session.errors import NotFoundError
 from git_session.fold.find import find_session
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
+from git_session.liveness import PRESUMED_EXIT
 from git_session.queries import LogQueries
 from git_session.store.git.history import Commit, History
 from git_session.store.host.beats import Beats
@@ -24,6 +26,7 @@ from git_session.wire.words import ATTRIBUTE_PREFIX, COMMIT_ATTRIBUTE
 
 _COMMIT_KEY: Final = ATTRIBUTE_PREFIX + COMMIT_ATTRIBUTE
 _SHORTEST_ID: Final = 8
+_SECOND_MS: Final = 1000
 
 _LINE: Final = re.compile(r"(.+):([1-9]\d{0,8})", re.DOTALL)
 _OID: Final = re.compile(r"[0-9a-f]{40}")
@@ -38,12 +41,10 @@ def find_sessions_of(log: LogQueries, words: str, here: Path) -> Row:
     history = History(log.store.git_dir, log.store.worktree)
     commit, place = _find_commit(history, words, here)
     named = list(_list_names(log, commit))
-    if not named:
-        raise NotFoundError(
-            f"nothing names a session of commit {commit.oid[:7]}: {commit.subject}",
-            "git session hook install lets commits name theirs",
-        )
     known = log.session_rows(include_exited=True)
+    named = named or list(_find_by_branch(history, commit, known))
+    if not named:
+        raise NotFoundError(f"nothing names a session of commit {commit.oid[:7]}: {commit.subject}")
     links = [_link(value, evidence, known) for value, evidence in named]
     return {**_commit_row(commit), **place, "links": links}
 
@@ -115,6 +116,29 @@ def _list_names(log: LogQueries, commit: Commit) -> Iterator[tuple[str, Row]]:
     for life in _list_lives(log):
         if life.session_id not in beats and commit.oid in _list_recorded(life):
             yield life.session_id, {"evidence": "block", "key": None}
+
+
+def _find_by_branch(
+    history: History, commit: Commit, known: Sequence[Row]
+) -> Iterator[tuple[str, Row]]:
+    """Find the session whose branch, named after it, has a commit that no other branch has.
+
+    What was merged is on another branch, too, and what was there before the session, or came after
+    its end, is not its work: then nothing is found.
+    """
+    ids = {row["session_id"] for row in known}
+    branches = set(history.find_branches(commit.oid))
+    if not branches or not branches <= ids:
+        return
+    at_work = {row["session_id"] for row in known if _was_at_work(row, commit.ts)} & branches
+    if len(at_work) == 1:
+        yield at_work.pop(), {"evidence": "branch", "key": None}
+
+
+def _was_at_work(row: Row, ts: int) -> bool:
+    """Tell whether a session was going on at a time that is a whole second, in ms."""
+    has_ended = row["state"] == "exit" and PRESUMED_EXIT not in row["liveness"]["reasons"]
+    return ts + _SECOND_MS > row["started_ts"] and not (has_ended and ts > row["updated_ts"])
 
 
 def _link(value: str, evidence: Row, known: Sequence[Row]) -> Row:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from git_session.beat import write_beat
@@ -61,15 +62,17 @@ def run_session(
     orders: Orders,
     *,
     on_warning: Callable[[str], None],
+    on_worktree: Callable[[str, Path], None] = lambda _session_id, _path: None,
     environ: Mapping[str, str] = os.environ,
 ) -> Row:
     """Runs a command and gives the row of a RunReport; its exit code is the command's.
 
     `on_warning` hears what there is to say before the command begins; what comes up later stands
-    in the row. Raises what a start raises, and GitSessionError when a worktree or a file for the
-    output cannot be made: then the command was not started.
+    in the row. `on_worktree` hears the session's id, which its branch has for a name, and the path
+    of the worktree that was made for it. Raises what a start raises, and GitSessionError when a
+    worktree or a file for the output cannot be made: then the command was not started.
     """
-    return _Run(log, orders, environ).play(on_warning)
+    return _Run(log, orders, environ).play(on_warning, on_worktree)
 
 
 class _Run:
@@ -99,9 +102,13 @@ class _Run:
     def _ref(self) -> str:
         return f"{self._session['grite_issue_id']}/{self._session_id}"
 
-    def play(self, on_warning: Callable[[str], None]) -> Row:
+    def play(
+        self, on_warning: Callable[[str], None], on_worktree: Callable[[str, Path], None]
+    ) -> Row:
         """Starts the session, runs the command, and records how it ended."""
         self._begin(on_warning)
+        if self._orders.has_new_worktree and self._place.worktree is not None:
+            on_worktree(self._session_id, self._place.worktree)
         terminal = Terminal.find()
         failure: str | None = None
         with SignalInbox() as inbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,10 +20,10 @@ from git_session.cli.options import (
     task_argument,
 )
 from git_session.cli.output import print_data
-from git_session.cli.streams import flush_output, is_terminal, say_error, say_warning
+from git_session.cli.streams import flush_output, is_terminal, say, say_error, say_warning
 from git_session.errors import GitSessionError, UsageError
 from git_session.wire.duration import parse_duration
-from git_session.wire.plain_text import quote_word
+from git_session.wire.plain_text import quote_word, strip_controls
 
 
 @command(
@@ -46,7 +47,7 @@ from git_session.wire.plain_text import quote_word
     "--new-worktree",
     "has_new_worktree",
     is_flag=True,
-    help="Make one for it, on a branch of its own, named after the session.",
+    help="Make one for it, on a branch of its own, named after the session; print both on stderr.",
 )
 @click.option("--timeout", metavar="TIME", help="End it after that long: 90, 90s, 10m, 2h, 1d.")
 @click.option("--sync", "is_synced", is_flag=True, help="Sync in the background meanwhile.")
@@ -109,7 +110,7 @@ def run_command(
     )
     say_problems(log)
     flush_output()
-    report = run_session(log, orders, on_warning=say_warning)
+    report = run_session(log, orders, on_warning=say_warning, on_worktree=_say_worktree)
     if report["error"] is not None:
         hint = f"git session show {quote_word(report['session_id'])}"
         say_error(GitSessionError(report["error"], hint))
@@ -121,6 +122,10 @@ def run_command(
         _interrupt()
     code: int = report["exit_code"]
     return code
+
+
+def _say_worktree(session_id: str, path: Path) -> None:
+    say(strip_controls(f"session {session_id} on branch {session_id} in {path}"))
 
 
 def _interrupt() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,6 +12,10 @@ from git_session.cli.opening import find_here, open_queries, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
 from git_session.cli.text import format_ago
+from git_session.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from git_session.queries import LogQueries
 
 Row = Mapping[str, Any]
 
@@ -20,6 +24,7 @@ EVIDENCE: Final = {
     "message": "by a line inside its message, as a squash merge leaves it",
     "beat": "its last commit here",
     "block": "recorded as its last commit",
+    "branch": "on the branch of its name and no other",
 }
 
 
@@ -40,7 +45,11 @@ def which_command(settings: Settings, commit: str) -> None:
     from git_session.commits import find_sessions_of
 
     log = open_queries()
-    row = find_sessions_of(log, commit, find_here())
+    try:
+        row = find_sessions_of(log, commit, find_here())
+    except NotFoundError as error:
+        error.hint = error.hint or _advise(log)
+        raise
     say_problems(log)
     if settings.is_json:
         print_data(row)
@@ -54,6 +63,18 @@ def which_command(settings: Settings, commit: str) -> None:
             print_line(f"  {session['session_id']}  {session['state']}  {task}  ({how})")
         if not link["sessions"]:
             print_line(f"  {link['named']}  not in this log  ({how})")
+
+
+def _advise(log: LogQueries) -> str:
+    """Say what a person can do about a commit that names no session."""
+    from git_session.hooks.install import Hooks
+
+    (row,) = Hooks(log.store).status(["prepare-commit-msg"])
+    if row["state"] == "installed":
+        return "git session log shows what was recorded at that time"
+    if row["state"] in ("absent", "foreign"):
+        return "git session hook install lets commits name theirs"
+    return "git session hook status shows why commits do not name theirs"
 
 
 def format_commit(row: Row, now: int) -> str:

@@ -9,8 +9,9 @@ from pydantic import Field
 from git_session.model.base import CommitId, Model
 from git_session.model.sessions import Session
 
-Evidence = Literal["trailer", "message", "beat", "block"]
-"""A trailer; a line in the middle of a message; the last commit by a beat file or by a block."""
+Evidence = Literal["trailer", "message", "beat", "block", "branch"]
+"""A trailer; a line in the middle of a message; the last commit by a beat file or by a block; the
+branch named after the session, which alone has the commit."""
 
 
 class SessionLink(Model):

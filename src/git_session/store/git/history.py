@@ -70,6 +70,17 @@ class History(GitSettings):
         """Finds commits by their ids; those that are not there any more are left out."""
         return self._list(["--no-walk=unsorted", "--ignore-missing", *oids]) if oids else iter(())
 
+    def find_branches(self, oid: str) -> list[str]:
+        """Find the branches, here and as last seen on remotes, that a commit (40 digits) is on.
+
+        They are named without `refs/heads/`, or `refs/remotes/` and the remote.
+        """
+        require_regular_refs(find_common_dir(self._git_dir))
+        form = "--format=%(if)%(symref)%(then)%(else)%(refname)%(end)"
+        args = ["for-each-ref", form, f"--contains={oid}", "refs/heads", "refs/remotes"]
+        refs = os.fsdecode(self._run(args, git_environment()).stdout).split()
+        return [ref.split("/", 2 if ref.startswith("refs/heads/") else 3)[-1] for ref in refs]
+
     def find_line(self, path: Path, line: int) -> str | None:
         """Finds the commit (40 hex digits) that a line of a file is from; None before it has one.
 
