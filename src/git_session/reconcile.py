@@ -2,7 +2,7 @@
 
 It proposes. Told to apply, it records the end of those that are dead by evidence, and of no other:
 never by age, never from another host. No process is killed and no worktree is touched. An end that
-is recorded so is a presumption, which a later beat of that session revokes.
+is recorded so is a presumption, which the next record of that session revokes.
 """
 
 from __future__ import annotations

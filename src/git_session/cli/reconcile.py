@@ -27,9 +27,9 @@ def reconcile_command(settings: Settings, is_applied: bool) -> int:
     It names sessions whose process is gone, tasks that several sessions work on, and checkouts of
     ended sessions with work that is nowhere else. A session is never dead for its age alone, no
     process is killed and no checkout is touched. An end recorded by --apply (exit -1,
-    crash-recovery) is a presumption: a later beat of that session revokes it. Exits that were seen
-    and that the log did not take at the time are recorded in any case. The exit code is 1 when
-    --apply could not record each end.
+    crash-recovery) is a presumption: the next record of that session revokes it. Exits that were
+    seen and that the log did not take at the time are recorded in any case. The exit code is 1
+    when --apply could not record each end.
     """
     from git_session.reconcile import reconcile_log
 
