@@ -7,6 +7,7 @@ read by the code under test; what is simple there is the network.
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -284,6 +285,7 @@ class MemoryStore:
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
+        self.common_dir = Path(os.devnull)  # what is kept in files is lost
         self.refs: dict[str, str] = {}
         self.heads: list[str] = []
 

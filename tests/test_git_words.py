@@ -63,6 +63,32 @@ def test_the_advice_fits_what_was_said(stderr: str, advice: str | None) -> None:
     assert hint is None if advice is None else advice in (hint or "")
 
 
+HOOK = "(pre-receive hook declined)\nremote: "
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("fatal: remote error: access denied or repository not exported: /r", "takes no pushes"),
+        ("fatal: remote error: service not enabled: /r", "takes no pushes"),
+        ("FATAL: W any hub bob DENIED by fallthru\n(or you mis-spelled the reponame)", "to write"),
+        ("ERROR: The key you are authenticating with has been marked as read only.", "to write"),
+        ("(hook declined)\nremote: FATAL: W refs/grite/wal hub bob DENIED by x", "this ref"),
+        (f"{HOOK}GitLab: You cannot push commits for 'grit@local'.", "session.committer"),
+        (f"{HOOK}GitLab: Committer's email 'a@b' does not follow", "session.committer"),
+        (f"{HOOK}GitLab: Author's email 'a@b' does not follow", "session.committer"),
+        ("(invalid committer)\nremote: ERROR: commit 1: address a@b", "session.committer"),
+        (f"{HOOK}Your push exceeds the repository size limit of 1 GB", "no room for this"),
+        (f"{HOOK}quota exceeded", "no room for this"),
+        ("error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413", "for this"),
+        ("(unpacker error)\nremote: fatal: write error: Disk quota exceeded", "or no permission"),
+    ],
+)
+def test_hint_of_a_refused_push_names_the_cause(said: str, advice: str) -> None:
+    hint = choose_hint(said, "origin", is_configured=True, is_push=True)
+    assert advice in (hint or "")
+
+
 def test_the_address_of_a_configured_remote_can_be_looked_up() -> None:
     said = "fatal: repository 'x' not found"
     assert "git remote get-url hub" in (choose_hint(said, "hub", is_configured=True) or "")

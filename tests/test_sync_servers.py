@@ -73,6 +73,89 @@ def test_who_may_not_write_is_told_in_the_servers_words(
     recover(pair, hub)
 
 
+def refuse_push(hub: Hub, cause: str) -> None:
+    """Lets a server refuse pushes as those do that have such a rule."""
+    emails = 'while read old new ref; do git log --format=%ce "$new" --not --all; done'
+    rule = "GitLab: Committer's email 'grit@local' does not follow the pattern"
+    hook = {
+        "committer": (f"{emails} | grep -qv @example.org$ || exit 0", f'echo "{rule}" >&2; exit 1'),
+        "quota": ("echo 'push rejected: repository size quota exceeded' >&2; exit 1",),
+    }
+    if cause == "read-only":
+        git(hub.path, "config", "daemon.receivepack", "false")
+    else:
+        hub.write_hook("pre-receive", *hook[cause])
+
+
+def allow_push(hub: Hub) -> None:
+    (hub.path / "hooks" / "pre-receive").unlink(missing_ok=True)
+    git(hub.path, "config", "daemon.receivepack", "true")
+
+
+@pytest.mark.parametrize(
+    ("hub", "cause", "advice"),
+    [
+        ("path", "committer", "a rule of the server is about who commits: git config session.comm"),
+        ("path", "quota", "the server has no room for this repository"),
+        ("git", "read-only", "the server can be read and takes no pushes"),
+    ],
+    indirect=["hub"],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_refused_push_is_remembered_by_the_doctor(
+    is_first: bool, cause: str, advice: str, hub: Hub, cli: Cli, tmp_path: Path
+) -> None:
+    one = Clone.make(tmp_path / "one", origin=hub.url)
+    task = one.task()
+    if not is_first:
+        one.sync_well()
+        one.start(task)
+    refuse_push(hub, cause)
+    ran = cli(one.path, "sync")
+    assert ran.code == 1
+    assert f"hint: {advice}" in ran.stderr
+    line = check_origin(one, cli)
+    assert line["status"] == "failing"
+    assert line["message"].startswith("reached; the last push was refused: origin ")
+    assert line["command"].startswith(advice)
+    allow_push(hub)
+    assert check_origin(one, cli) == line
+    one.sync_well()
+    assert check_origin(one, cli)["message"] == "reached, in step"
+    one.task("Another one")
+    assert check_origin(one, cli)["command"] == "git session sync origin"
+
+
+def check_origin(clone: Clone, cli: Cli) -> dict[str, str]:
+    """Gives what the doctor says of the remote."""
+    lines = cli(clone.path, "doctor", "--json").json()["data"]["lines"]
+    return next(line for line in lines if line["name"] == "remote origin")
+
+
+@pytest.mark.parametrize("hub", ["path"], indirect=True)
+@pytest.mark.parametrize("text", ["", "[]", '{"origin": 1}', '{"origin": {"message": 1}}', "{" * 9])
+def test_refusals_that_cannot_be_read_are_none(
+    text: str, pair: tuple[Clone, Clone], cli: Cli
+) -> None:
+    _, other = pair
+    (other.path / ".git" / "git-session" / "refused.json").write_text(text)
+    assert check_origin(other, cli)["command"] == "git session sync origin"
+    other.sync_well()
+
+
+@pytest.mark.parametrize("hub", ["path"], indirect=True)
+def test_refusals_words_do_nothing_to_a_terminal(
+    pair: tuple[Clone, Clone], hub: Hub, cli: Cli
+) -> None:
+    _, other = pair
+    said = r"no\033[2J\nok remote origin: reached, in step\n"
+    hub.write_hook("pre-receive", f"printf '{said}' >&2; exit 1")
+    assert cli(other.path, "sync").code == 1
+    said = cli(other.path, "doctor").stdout
+    assert "\x1b" not in said
+    assert not any(line.startswith("ok remote") for line in said.splitlines())
+
+
 def test_server_that_hides_the_log_is_named(
     pair: tuple[Clone, Clone], hub: Hub, cli: Cli, tmp_path: Path
 ) -> None:
@@ -86,6 +169,10 @@ def test_server_that_hides_the_log_is_named(
         assert ran.code == 4
         assert ran.stderr.startswith(f"error: origin has a log and hides it: {HIDDEN}\nhint: ask")
         assert ran.stdout == ""
+    for clone in (first, one):
+        line = check_origin(clone, cli)
+        assert HIDDEN in line["message"]
+        assert line["command"].startswith("ask the server's owner to show refs/grite")
     ran = cli(one.path, "start", one.task("Port the lexer"), "--exclusive")
     assert (ran.code, f"hides it: {HIDDEN}" in ran.stderr) == (4, True)
     git(hub.path, "config", "--unset", "uploadpack.hideRefs")
@@ -117,6 +204,7 @@ def test_log_that_is_gone_at_the_server_is_said(
         assert (ran.code, ran.stdout) == (4, "")
         assert ran.stderr.startswith(f"error: {gone}hint: git session sync origin, in a clone")
         assert cli(other.path, "sync", "--dry-run").stderr == f"warning: {gone}"
+    assert gone.strip() in check_origin(other, cli)["message"]
     ran = cli(other.path, "sync")
     assert (ran.code, ran.stdout) == (0, "origin: sent, 5 events out\n")
     assert ran.stderr == f"warning: {gone}"

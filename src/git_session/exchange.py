@@ -16,6 +16,7 @@ from git_session.errors import (
     DamagedLogError,
     GitSessionError,
     RemoteError,
+    RemoteTimeoutError,
     UsageError,
     WireError,
 )
@@ -24,6 +25,7 @@ from git_session.remotes import Remote
 from git_session.scanning import Scan
 from git_session.store.git.remote import Git, PushOutcome
 from git_session.store.git.remote import PushState as _State
+from git_session.store.outgoing.refused import forget_refused, write_refused
 from git_session.store.repository.commits import ignore_fault, read_log_commit
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
@@ -93,6 +95,8 @@ class Exchange:
             except GitSessionError as error:
                 remote.unanswered = target
                 remote.error = error
+                if not isinstance(error, RemoteTimeoutError):
+                    self._remember_refusal(remote)
                 continue
             is_first = remote.head is None
             if not self._note_log(remote, target, outcomes[names.WAL_REF]):
@@ -109,6 +113,7 @@ class Exchange:
             return  # it has the log; the next sync meets what is wrong
         if not shown:
             remote.note_hidden()
+            self._remember_refusal(remote)
 
     @contextmanager
     def sending_snapshots(self, remotes: Sequence[Remote], scan: Scan) -> Iterator[None]:
@@ -185,6 +190,7 @@ class Exchange:
             self._store.advance_ref(tracking, seen, target, "git session sync")
             remote.head = target
             remote.note_sent()
+            forget_refused(self._store.common_dir, remote.tracking)
             return True
         if outcome.state in (_State.REFUSED, _State.UNKNOWN):
             remote.unanswered = target
@@ -193,6 +199,7 @@ class Exchange:
         remote.error = _explain_refusal(
             f"{remote.name} did not take the log: {outcome.reason}", outcome
         )
+        self._remember_refusal(remote)
         return True
 
     def _look_for_unanswered(self, remote: Remote, before: str | None) -> None:
@@ -201,11 +208,19 @@ class Exchange:
         remote.unanswered = None
         if pushed and leads_to(self._store, remote.head, pushed):
             remote.note_sent()
+            forget_refused(self._store.common_dir, remote.tracking)
         elif refusal and refusal.is_overtaken and remote.head is None:
             remote.note_hidden()
         elif refusal and refusal.state is _State.UNKNOWN and remote.head == before:
             # Nobody was quicker: the server fell over, and would again.
             remote.error = _explain_refusal(f"{remote.name} broke off", refusal)
+        if remote.error is not None:
+            self._remember_refusal(remote)
+
+    def _remember_refusal(self, remote: Remote) -> None:
+        """Writes down why a remote does not take the log, for who asks later what is wrong."""
+        assert remote.error is not None
+        write_refused(self._store.common_dir, remote.tracking, remote.error)
 
     def _may_send(self, remote: Remote, scan: Scan) -> bool:
         """Tell whether the scan lets the snapshots that a remote lacks leave."""

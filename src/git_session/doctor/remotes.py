@@ -15,15 +15,17 @@ from git_session.errors import (
 )
 from git_session.log import SessionLog
 from git_session.merging import leads_to
-from git_session.remotes import Remote, choose_remotes, open_git
+from git_session.remotes import Remote, choose_remotes, open_git, tell_gone
 from git_session.store.git.remote import Git
 from git_session.store.git.settings import REMOTE_KEY
+from git_session.store.outgoing.refused import Refused, read_refused
 from git_session.wire import names
 from git_session.wire.lock import is_expired, parse_lock
 from git_session.wire.plain_text import quote_word
 
 TIMEOUT_S: Final = 10.0
 _SYNC: Final = "git session sync"
+_LONGEST_WORDS: Final = 500
 
 
 def check_remotes(log: SessionLog) -> Iterator[Check]:
@@ -61,11 +63,17 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
     try:
         theirs = git.ls_remote(remote.name, [names.WAL_REF]).get(names.WAL_REF)
     except GitSessionError as error:
-        return fail(name, error, f"{_SYNC} {remote.name} tells more")
+        return fail(name, error, error.hint or f"{_SYNC} {quote_word(remote.name)} tells more")
     mine = log.head()
     if theirs == mine:
         return fine(name, "reached, in step")
-    command = f"{_SYNC} {remote.name}"
+    refused = read_refused(log.common_dir, remote.tracking)
+    if refused is not None and mine is not None and not _is_known(log, theirs, mine):
+        return _tell_refused(name, refused)
+    command = f"{_SYNC} {quote_word(remote.name)}"
+    tracked = log.store.read_ref(names.tracking_ref(remote.tracking, names.WAL_REF))
+    if theirs is None and tracked is not None:
+        return Check(name, "warning", f"reached; {tell_gone(remote.name)}", command)
     if theirs is None:
         return Check(name, "warning", "reached; it has no log yet", command)
     if mine is None:
@@ -73,10 +81,16 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
     if _is_known(log, mine, theirs):
         return Check(name, "warning", "reached; it lacks what was recorded here", command)
     message = "it has what is not here"
-    tracked = log.store.read_ref(names.tracking_ref(remote.tracking, names.WAL_REF))
     if _has_unsent(log, mine, theirs, tracked):
         message = "it has what is not here, and lacks what was recorded here"
     return Check(name, "warning", f"reached; {message}", command)
+
+
+def _tell_refused(name: str, refused: Refused) -> Check:
+    """Says what the last push was refused with; to sync again would be refused again."""
+    words = " ".join(refused.message.split())[:_LONGEST_WORDS]
+    hint = refused.hint or f"ask the server's owner what keeps {names.WAL_REF} out"
+    return Check(name, "failing", f"reached; the last push was refused: {words}", hint)
 
 
 def _has_unsent(log: SessionLog, mine: str, theirs: str, tracked: str | None) -> bool:
@@ -89,7 +103,7 @@ def _has_unsent(log: SessionLog, mine: str, theirs: str, tracked: str | None) ->
     return tracked is not None and not _is_known(log, tracked, mine)
 
 
-def _is_known(log: SessionLog, mine: str, theirs: str) -> bool:
+def _is_known(log: SessionLog, mine: str | None, theirs: str) -> bool:
     try:
         return leads_to(log.store, mine, theirs)
     except DamagedLogError:

@@ -251,5 +251,5 @@ def _with_words(outcome: PushOutcome, words: str, address: Address) -> PushOutco
     if outcome.is_there:
         return dataclasses.replace(outcome, words=words)
     said = f"{outcome.reason}\n{words}"
-    hint = choose_hint(said, str(address), is_configured=address.is_configured)
+    hint = choose_hint(said, str(address), is_configured=address.is_configured, is_push=True)
     return dataclasses.replace(outcome, words=words, hint=hint)

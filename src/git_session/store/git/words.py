@@ -24,6 +24,21 @@ _NOISE: Final = re.compile(
 )
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
+# Of a server that can be read.
+_PUSH_HINTS: Final = (
+    (
+        r"access denied or repository not exported|service not enabled",
+        (
+            "the server can be read and takes no pushes: ask its owner to allow them "
+            "(git daemon: --enable=receive-pack)"
+        ),
+    ),
+    (
+        r"\bW any \S.* denied|read.only(?! file)|write access|not allowed to (push|write)",
+        "this login may read there and not write: ask the server's owner for the right to write",
+    ),
+)
+
 # The first pattern that is found chooses. What is particular stands before what is general.
 # Compiled where advice is asked for, which is when something went wrong.
 _HINTS: Final = tuple(
@@ -90,6 +105,20 @@ _HINTS: Final = tuple(
             "hidden ref",
         ),
         (
+            (
+                "a rule of the server is about who commits: git config session.committer "
+                "'NAME <ADDRESS>' names who new commits are by; merges stay by grite, so ask its "
+                "owner to leave refs/grite/* out of the rule"
+            ),
+            *("grit@local", r"committer('s)? ('|e-?mail|name|identity)", r"author('s)? e-?mail"),
+            *(r"(invalid|forge) (committer|author)", "committer is unknown"),
+        ),
+        (
+            "the server has no room for this repository, or so large a push: ask its owner",
+            *(r"(?<!disk )quota", r"exceed\S* .*(size|limit|storage)", "error: 413"),
+            *("(repository|push|pack) (size|is too large)", "storage limit"),
+        ),
+        (
             "a rule of the server refuses this ref: ask its owner to allow refs/grite/*",
             "hook declined",
         ),
@@ -143,11 +172,16 @@ def split_words(stderr: bytes) -> list[str]:
     return lines[-_MOST_LINES:]
 
 
-def choose_hint(words: str, remote: str, *, is_configured: bool) -> str | None:
-    """Chooses the advice that fits what was said; None when nothing is known that would."""
+def choose_hint(
+    words: str, remote: str, *, is_configured: bool, is_push: bool = False
+) -> str | None:
+    """Chooses the advice that fits what was said; None when nothing is known that would.
+
+    `is_push`: a push was refused by a server that can be read.
+    """
     remote = quote_word(remote)
     address = f"the address (git remote get-url {remote})" if is_configured else "the address"
-    for pattern, hint in _HINTS:
+    for pattern, hint in (*_PUSH_HINTS, *_HINTS) if is_push else _HINTS:
         if re.search(pattern, words, re.IGNORECASE):
             return hint.format(remote=remote, address=address)
     return None

@@ -1,0 +1,67 @@
+"""What the last push to each remote was refused with, until one lands: for doctor.
+
+A JSON file in the common git directory; without it nothing was refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from git_session.errors import GitSessionError
+from git_session.store.files.regular_file import read_regular
+from git_session.wire import names
+
+_FILE: Final = "refused.json"
+_MOST_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Holds why a push was refused, with the server's words, and what to do about it."""
+
+    message: str
+    hint: str | None
+
+
+def read_refused(common_dir: Path, remote: str) -> Refused | None:
+    """Reads what a remote, by the name of its tracking refs, refused last; None for nothing."""
+    found = _read(common_dir).get(remote)
+    if not isinstance(found, dict) or not isinstance(message := found.get("message"), str):
+        return None
+    hint = found.get("hint")
+    return Refused(message, hint if isinstance(hint, str) else None)
+
+
+def write_refused(common_dir: Path, remote: str, error: GitSessionError) -> None:
+    """Writes down why a push was refused; never fails."""
+    refused = Refused(error.message, error.hint)
+    _write(common_dir, _read(common_dir) | {remote: asdict(refused)})
+
+
+def forget_refused(common_dir: Path, remote: str) -> None:
+    """Forgets what a remote refused, as it has taken a push since; never fails."""
+    found = _read(common_dir)
+    if found.pop(remote, None) is not None:
+        _write(common_dir, found)
+
+
+def _read(common_dir: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(read_regular(common_dir / names.SESSION_DIR / _FILE, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(common_dir: Path, found: dict[str, Any]) -> None:
+    path = common_dir / names.SESSION_DIR / _FILE
+    temporary = path.with_name(f"{_FILE}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        temporary.write_text(json.dumps(found))
+        temporary.replace(path)
