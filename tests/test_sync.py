@@ -557,6 +557,64 @@ def test_every_head_that_any_clone_ever_had_leads_to_the_last_one(
         assert all(is_ancestor(clone.path, head, last) for head in clone.heads)
 
 
+# -- who commits are by
+
+
+def test_committer_setting_names_new_commits_and_leaves_merges_alike(
+    diverged: tuple[Clone, Clone, str], hub: Hub, tmp_path: Path
+) -> None:
+    one, other, task = diverged
+    for clone, name in ((one, "Ada"), (other, "Zoë B.")):
+        git(clone.path, "config", "session.committer", f"{name} <{name[0]}@example.org>")
+        clone.start(task)
+    write_snapshot_row(other.log)
+    for clone, name in ((one, "Ada"), (other, "Zoë B.")):
+        for ref in (WAL, "--glob=refs/grite/snapshots") if clone is other else (WAL,):
+            by = git(clone.path, "log", "-1", "--format=%an <%ae>|%cn <%ce>", ref).split("|")
+            assert by == [f"{name} <{name[0]}@example.org>"] * 2
+        assert git(clone.path, "fsck", "--strict") == ""
+    # Each side merges the same two heads: one with the hub, the other with a second one.
+    second = tmp_path / "second.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(second))
+    one.sync_well()
+    other.sync_well(str(second))
+    one.sync_well(str(second))
+    other.sync_well()
+    assert one.head == other.head
+    assert git(one.path, "log", "-1", "--merges", "--format=%an <%ae>|%cn <%ce>", WAL) == (
+        "grite <grit@local>|grite <grit@local>"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", ["Ada", "<a@b>", "Ada <>", "Ada <a b>", "A<B <a@b>", "Ada <a@b> x", " Ada\n <a@b>"]
+)
+def test_committer_setting_that_is_wrong_is_refused_by_what_writes(
+    wrong: str, pair: tuple[Clone, Clone, str], cli: Cli
+) -> None:
+    one, _, task = pair
+    before = one.head
+    git(one.path, "config", "session.committer", wrong)
+    for command in (("task", "add", "Title"), ("start", task), ("snapshot",)):
+        ran = cli(one.path, *command)
+        assert ran.code == 5
+        assert ran.stderr.startswith("error: session.committer is ")
+        assert "\nhint: git config session.committer 'NAME <ADDRESS>'" in ran.stderr
+    assert one.head == before
+    assert (cli(one.path, "tasks").code, cli(one.path, "sync").code) == (0, 0)
+
+
+def test_committer_setting_hides_no_lost_log_from_repair(tmp_path: Path, cli: Cli) -> None:
+    clone = Clone.make(tmp_path / "alone")
+    git(clone.path, "config", "session.committer", "Ada Tester <ada@example.org>")
+    git(clone.path, "commit", "--quiet", "--allow-empty", "--message=WAL: no log")
+    clone.task()
+    head = clone.head
+    git(clone.path, "update-ref", "-d", WAL)
+    assert cli(clone.path, "repair", "--apply").code == 0
+    assert clone.head == head
+
+
 # -- snapshots and locks
 
 

@@ -48,6 +48,10 @@ SETTINGS: Final[Pairs] = (
         "Whether what is recorded is on the disk at once; default: as core.fsync says for git.",
     ),
     (
+        "session.committer",
+        "Who new commits of the log and snapshots are by; default: grite <grit@local>.",
+    ),
+    (
         "session.secrets",
         "What is done about credentials in what leaves: warn, refuse or off; default: warn.",
     ),

@@ -155,5 +155,9 @@ def write_addition(store: ObjectStore, base: Head, told: Head) -> str:
         return base.oid
     plan = plan_addition(base, told)
     return store.write_commit(
-        files=plan.files, parents=plan.parents, message=plan.message, time=plan.time
+        files=plan.files,
+        parents=plan.parents,
+        message=plan.message,
+        time=plan.time,
+        committer=store.committer,
     )

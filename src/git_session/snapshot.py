@@ -61,7 +61,9 @@ def write_snapshot_row(log: SessionLog, *, is_forced: bool = False) -> Row:
         }
         files = {**parts, "snapshot.json": json.dumps(description, indent=2).encode()}
         message = names.snapshot_message(len(events), created)
-        commit = log.store.write_commit(files=files, parents=[], message=message, time=None)
+        commit = log.store.write_commit(
+            files=files, parents=[], message=message, time=None, committer=log.store.committer
+        )
         if log.store.advance_ref(names.snapshot_ref(created), None, commit, message):
             return {
                 "ref": names.snapshot_ref(created),

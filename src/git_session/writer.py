@@ -202,6 +202,7 @@ class LogWriter:
             parents=parents,
             message=names.commit_message(len(events), actor_id),
             time=now,
+            committer=self._store.committer,
         )
         return LogCommit(oid, parents, now, files.pop(names.META_PATH), list(files.items()))
 

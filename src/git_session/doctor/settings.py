@@ -17,6 +17,7 @@ from git_session.log import SessionLog
 from git_session.store.actors.config import read_config
 from git_session.store.actors.trust import BLOB_SETTING, KEY_SETTING, read_key_lines, read_key_list
 from git_session.store.repository.refs import FSYNC_KEY
+from git_session.wire import names
 
 _AUTO_SYNC: Final = "session.autoSync"
 
@@ -24,6 +25,7 @@ READERS: Final[Mapping[str, Callable[[SessionLog], object]]] = {
     _AUTO_SYNC: lambda log: log.store.settings.require_flag(_AUTO_SYNC, default=False),
     TIMEOUT_KEY: lambda log: read_timeout(log.store.settings),
     INTERVAL_KEY: lambda log: log.keeper.read_interval(),
+    names.COMMITTER_KEY: lambda log: log.store.committer,
     FSYNC_KEY: lambda log: log.store.is_durable,
     KEY_SETTING: lambda log: read_key_lines(log.store),
     BLOB_SETTING: lambda log: read_key_list(log.store),

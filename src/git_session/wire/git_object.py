@@ -103,8 +103,17 @@ def format_tree(entries: Iterable[TreeEntry]) -> bytes:
     return b"".join(line for _, line in sorted(lines))
 
 
-def format_commit(tree: str, parents: Sequence[str], time: int, message: str) -> bytes:
-    """Writes a commit by grite at `time` (s since the epoch), in UTC, without a final newline."""
-    who = f"{names.SIGNATURE_NAME} <{names.SIGNATURE_EMAIL}> {time} +0000"
+def format_commit(
+    tree: str,
+    parents: Sequence[str],
+    time: int,
+    message: str,
+    committer: str = names.GRITE_IDENTITY,
+) -> bytes:
+    """Writes a commit at `time` (s since the epoch), in UTC, without a final newline.
+
+    The `committer` (`Name <address>`) is its author as well.
+    """
+    who = f"{committer} {time} +0000"
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
     return "\n".join([*lines, f"author {who}", f"committer {who}", "", message]).encode()

@@ -27,8 +27,8 @@ TRACKING_PREFIX: Final = "refs/git-session/remotes/"
 
 META_PATH: Final = "meta.json"
 EVENTS_DIR: Final = "events"
-SIGNATURE_NAME: Final = "grite"
-SIGNATURE_EMAIL: Final = "grit@local"
+GRITE_IDENTITY: Final = "grite <grit@local>"
+"""Who grite's commits are by, author and committer."""
 
 SESSION_DIR: Final = "git-session"
 BEATS_DIR: Final = "beats"
@@ -36,6 +36,7 @@ GRITE_DIR: Final = "grite"
 LOGS_DIR: Final = ".grite/logs"
 WORKTREES_DIR: Final = ".grite/worktrees"
 
+COMMITTER_KEY: Final = "session.committer"
 SECRETS_KEY: Final = "session.secrets"
 SECRETS_ALLOW_KEY: Final = "session.secretsAllow"
 """git's settings of what is done about credentials, and which lines are no matter of them."""
@@ -51,6 +52,8 @@ _TASK_ID: Final = r"t-\d{8}-[0-9a-f]{4}"
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _SAFE_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _SNAPSHOT_REF: Final = r"refs/grite/snapshots/\d{1,15}"
+_IDENTITY: Final = r"[^<>\s](?:[^<>]*[^<>\s])? <[^<>\s]+>"
+_MESSAGE: Final = rb"(WAL: \d{1,9} events from [0-9a-f]{8}|Snapshot: \d{1,9} events at \d{1,15})\n?"
 _ATTRIBUTE: Final = r"[a-z][a-z0-9_]*"
 
 TASK_LABEL: Final = "task:"
@@ -127,6 +130,18 @@ def named_hash(path: str) -> str:
 def commit_message(count: int, actor: str) -> str:
     """Forms grite's message of a log commit: `WAL: <n> events from <8 hex>`."""
     return f"WAL: {count} events from {actor[:8]}"
+
+
+def is_of_grite(commit: bytes) -> bool:
+    """Tells whether a commit is grite's, or ours, by its message, or else by its author."""
+    head, _, message = commit.partition(b"\n\n")
+    is_known = re.fullmatch(_MESSAGE, message) is not None
+    return is_known or f"\nauthor {GRITE_IDENTITY} ".encode() in head
+
+
+def is_identity(text: str) -> bool:
+    """Tells whether `text` is `Name <address>` as git can hold it in a commit."""
+    return re.fullmatch(_IDENTITY, text) is not None and text.isprintable()
 
 
 def snapshot_message(count: int, ts: int) -> str:

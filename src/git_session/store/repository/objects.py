@@ -223,16 +223,22 @@ class ObjectStore(RefStore):
     # -- writing
 
     def write_commit(
-        self, *, files: Mapping[str, bytes], parents: Sequence[str], message: str, time: int | None
+        self,
+        *,
+        files: Mapping[str, bytes],
+        parents: Sequence[str],
+        message: str,
+        time: int | None,
+        committer: str = names.GRITE_IDENTITY,
     ) -> str:
-        """Writes a commit of `files` by grite at `time` (s since the epoch, None: now).
+        """Writes a commit of `files` at `time` (s since the epoch, None: now).
 
-        No ref moves. Raises WireError for a path that no tree can hold, ReadOnlyError, and
-        GitSessionError.
+        `committer` is `Name <address>`. No ref moves. Raises WireError for a path that no tree can
+        hold, ReadOnlyError, and GitSessionError.
         """
         seconds = int(clock.time()) if time is None else time
         tree = commits.write_tree(self._write_object, files)
-        commit = git_object.format_commit(tree, parents, seconds, message)
+        commit = git_object.format_commit(tree, parents, seconds, message, committer)
         oid = self._write_object(git_object.COMMIT, commit)
         if self.is_durable:
             sync_folder(self.common_dir / "objects")

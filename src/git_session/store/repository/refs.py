@@ -18,6 +18,7 @@ from git_session.store.files.writability import require_writable
 from git_session.store.git.place import Place, UnclearError
 from git_session.store.repository.ref_files import read_ref_file, read_ref_files
 from git_session.store.repository.ref_move import clear_dead_locks, move_ref
+from git_session.wire import names
 from git_session.wire.plain_text import quote_word
 
 if TYPE_CHECKING:
@@ -72,6 +73,21 @@ class RefStore:
         """
         wanted = syncs_loose_objects(self.settings.read_text("core.fsync", default=""))
         return self.settings.require_flag(FSYNC_KEY, default=wanted)
+
+    @cached_property
+    def committer(self) -> str:
+        """Gives who new commits of the log and snapshots are by, as `Name <address>`.
+
+        `session.committer` says so, for servers with a rule about it. A merge is not among them:
+        every clone must make the same one of two heads. Raises ConfigError.
+        """
+        wanted = self.settings.read_text(names.COMMITTER_KEY, default=names.GRITE_IDENTITY)
+        if not names.is_identity(wanted):
+            raise ConfigError(
+                f"{names.COMMITTER_KEY} is {wanted!a}, which is not a name and an address",
+                f"git config {names.COMMITTER_KEY} 'NAME <ADDRESS>'",
+            )
+        return wanted
 
     @cached_property
     def settings(self) -> GitSettings:

@@ -39,7 +39,6 @@ _REFLOG_LINE: Final = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) ")
 _OLD_HEAD_LINE: Final = re.compile(rb"([0-9a-f]{40}) [0-9a-f]{40} \d+")
 _OLD_HEADS: Final = "old-heads"
 _NO_ID: Final = "0" * 40
-_BY_GRITE: Final = f"\nauthor {names.SIGNATURE_NAME} <{names.SIGNATURE_EMAIL}> ".encode()
 _PATIENCE_S: Final = 600.0
 
 
@@ -164,7 +163,7 @@ def find_lost_commits(store: ObjectStore) -> Iterator[Place]:
 def _is_of_grite(store: ObjectStore, oid: str) -> bool:
     """Tells whether a commit is of a log or a snapshot, and not of the project's own history."""
     found = store.files.read(oid)
-    return found is not None and found[0] == git_object.COMMIT and _BY_GRITE in found[1]
+    return found is not None and found[0] == git_object.COMMIT and names.is_of_grite(found[1])
 
 
 def _list_commits(store: ObjectStore) -> Iterator[str]:
