@@ -440,7 +440,7 @@ def test_sync_that_loses_every_race_here_names_the_log_here(
 def overtake_moves(
     store: ObjectStore, deeds: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lets one of the deeds happen before each move of the log here, while there are any."""
+    """Run one of the deeds before each move of the log here, while there are any."""
     move = store.advance_ref
 
     def advance_ref(name: str, expected: str | None, new: str, message: str) -> bool:

@@ -71,12 +71,12 @@ sys.stdin.readline()
 while not select.select([sys.stdin], [], [], 0)[0]:
     log.advance_row(session, "running")
 """
-"""Records in one session without a pause, until it is told to end."""
+"""A program that records in one session without a pause, until told to end."""
 
 
 @contextmanager
 def writing(path: Path, sessions: Sequence[str]) -> Iterator[None]:
-    """Lets a process for each session record without a pause while the block runs."""
+    """Run a process for each session that records without a pause while the block runs."""
     programs = [start_program(WRITER, path, session) for session in sessions]
     try:
         for program in programs:

@@ -74,7 +74,7 @@ def test_who_may_not_write_is_told_in_the_servers_words(
 
 
 def refuse_push(hub: Hub, cause: str) -> None:
-    """Lets a server refuse pushes as those do that have such a rule."""
+    """Make a server refuse pushes, as a rule, a quota or a read-only daemon does."""
     emails = 'while read old new ref; do git log --format=%ce "$new" --not --all; done'
     rule = "GitLab: Committer's email 'grit@local' does not follow the pattern"
     hook = {
@@ -127,7 +127,7 @@ def test_refused_push_is_remembered_by_the_doctor(
 
 
 def check_origin(clone: Clone, cli: Cli) -> dict[str, str]:
-    """Gives what the doctor says of the remote."""
+    """Read the doctor's line about the remote."""
     lines = cli(clone.path, "doctor", "--json").json()["data"]["lines"]
     return next(line for line in lines if line["name"] == "remote origin")
 

@@ -49,7 +49,7 @@ SETTINGS: Final[Pairs] = (
     ),
     (
         "session.committer",
-        "Who new commits of the log and snapshots are by; default: grite <grit@local>.",
+        "Author and committer of new log and snapshot commits; default: grite <grit@local>.",
     ),
     (
         "session.secrets",

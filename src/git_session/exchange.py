@@ -106,7 +106,7 @@ class Exchange:
         return refused
 
     def _look_if_shown(self, remote: Remote) -> None:
-        """Asks whether a remote shows the log that it has just taken, and showed none before."""
+        """Check that a remote which showed no log shows the one it has just taken."""
         try:
             shown = self._git.ls_remote(remote.name, [names.WAL_REF])
         except GitSessionError:
@@ -218,7 +218,7 @@ class Exchange:
             self._remember_refusal(remote)
 
     def _remember_refusal(self, remote: Remote) -> None:
-        """Writes down why a remote does not take the log, for who asks later what is wrong."""
+        """Store why a remote does not take the log, for doctor."""
         assert remote.error is not None
         write_refused(self._store.common_dir, remote.tracking, remote.error)
 

@@ -1,4 +1,4 @@
-"""The remotes of one sync: which they are, and what it has learnt of each and done there."""
+"""The remotes of one sync: which ones, what each holds and what the sync did there."""
 
 from __future__ import annotations
 
@@ -79,19 +79,19 @@ class Remote:
         self.is_known = False
 
     def note_gone(self) -> None:
-        """Notes that the remote shows no log any more."""
+        """Note that the remote no longer shows a log."""
         self.is_gone = True
         self.warnings.append(tell_gone(self.name))
 
     def refuse_gone(self) -> None:
-        """Makes an error of a log that is gone there, where none is sent in its place."""
+        """Fail where the remote's log is gone and this sync sends none in its place."""
         if self.is_gone:
             command = f"git session sync {quote_word(self.name)}"
             hint = f"{command}, in a clone that has the log, sends it again"
             self._replace_warning(ConflictError(tell_gone(self.name), hint))
 
     def note_hidden(self) -> None:
-        """Notes that the remote has a log and does not show it to who fetches."""
+        """Fail because the remote has a log and does not show it to a fetch."""
         self._replace_warning(
             ConflictError(
                 f"{self.name} has a log and hides it: no clone can fetch {names.WAL_REF} there",
@@ -101,12 +101,12 @@ class Remote:
         )
 
     def _replace_warning(self, error: ConflictError) -> None:
-        """Notes an error that says more than the warning of a log that is gone."""
+        """Set an error that says more than the warning of a log that is gone."""
         self.warnings = [one for one in self.warnings if one != tell_gone(self.name)]
         self.error = error
 
     def refuse_diverged(self) -> None:
-        """Notes that a push alone cannot bring diverged logs together."""
+        """Fail where a push alone cannot bring diverged logs together."""
         if self.due.relation == "diverged" and not self.due.reads_the_same:
             self.error = ConflictError(
                 f"the logs here and at {self.name} have diverged",
@@ -154,7 +154,7 @@ class Remote:
 
 
 def tell_gone(remote: str) -> str:
-    """Says that a log was seen at a remote, and is not shown there now."""
+    """Say that a remote had a log before and shows none now."""
     return f"{remote} shows no log any more, though it had one when it was last seen"
 
 

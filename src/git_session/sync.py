@@ -108,9 +108,9 @@ class Sync:
         return self._catch_up(refused)
 
     def _catch_up(self, refused: list[Remote]) -> list[Remote]:
-        """Merges what was recorded here meanwhile with what was pushed, and pushes that, too.
+        """Merge what was recorded here meanwhile on top of what was pushed, and push the result.
 
-        The remotes are not asked again: beside writers without a pause that would never end.
+        Fetch nothing: beside writers that never pause, rounds with the network would never end.
         """
         if not self._move_in_queue(self._target) or self._direction == "fetch":
             return refused
@@ -120,9 +120,9 @@ class Sync:
         return refused + self._exchange.push(waiting, self._target)
 
     def _move_in_queue(self, pushed: str | None = None) -> bool:
-        """Moves the local head to all that is known by now, while our own writers wait.
+        """Move the local head to everything known by now, while our own writers wait.
 
-        `pushed` has landed and is merged first. False, with the error, when it could not be moved.
+        Merge `pushed`, which has landed, first. Return False and set the error on failure.
         """
         for tries in count(1):
             with self._store.queue("append"):

@@ -87,7 +87,7 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
 
 
 def _tell_refused(name: str, refused: Refused) -> Check:
-    """Says what the last push was refused with; to sync again would be refused again."""
+    """Say why the last push was refused; do not suggest the sync that would be refused again."""
     words = " ".join(refused.message.split())[:_LONGEST_WORDS]
     hint = refused.hint or f"ask the server's owner what keeps {names.WAL_REF} out"
     return Check(name, "failing", f"reached; the last push was refused: {words}", hint)

@@ -28,7 +28,7 @@ TRACKING_PREFIX: Final = "refs/git-session/remotes/"
 META_PATH: Final = "meta.json"
 EVENTS_DIR: Final = "events"
 GRITE_IDENTITY: Final = "grite <grit@local>"
-"""Who grite's commits are by, author and committer."""
+"""Author and committer of grite's commits."""
 
 SESSION_DIR: Final = "git-session"
 BEATS_DIR: Final = "beats"
@@ -133,14 +133,14 @@ def commit_message(count: int, actor: str) -> str:
 
 
 def is_of_grite(commit: bytes) -> bool:
-    """Tells whether a commit is grite's, or ours, by its message, or else by its author."""
+    """Tell by message or author whether grite or git-session made a commit."""
     head, _, message = commit.partition(b"\n\n")
     is_known = re.fullmatch(_MESSAGE, message) is not None
     return is_known or f"\nauthor {GRITE_IDENTITY} ".encode() in head
 
 
 def is_identity(text: str) -> bool:
-    """Tells whether `text` is `Name <address>` as git can hold it in a commit."""
+    """Tell whether `text` is `Name <address>` as a git commit can hold it."""
     return re.fullmatch(_IDENTITY, text) is not None and text.isprintable()
 
 

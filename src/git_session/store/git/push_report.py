@@ -48,7 +48,7 @@ class PushOutcome:
 
     @property
     def is_overtaken(self) -> bool:
-        """Tells whether git itself sent nothing, as the remote told it of another commit there."""
+        """Tell whether git sent nothing because the remote named another commit there."""
         return self.state is PushState.REFUSED and self.reason.startswith("[rejected]")
 
 

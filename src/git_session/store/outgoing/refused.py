@@ -1,6 +1,6 @@
-"""What the last push to each remote was refused with, until one lands: for doctor.
+"""Why the last push to each remote was refused, kept for doctor until a push lands.
 
-A JSON file in the common git directory; without it nothing was refused.
+A JSON file in the common git directory; without it, no push was refused.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _MOST_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Holds why a push was refused, with the server's words, and what to do about it."""
+    """Hold why a push was refused, with the server's words, and what to do about it."""
 
     message: str
     hint: str | None
 
 
 def read_refused(common_dir: Path, remote: str) -> Refused | None:
-    """Reads what a remote, by the name of its tracking refs, refused last; None for nothing."""
+    """Read why the remote (named as its tracking refs are) refused the last push, if it did."""
     found = _read(common_dir).get(remote)
     if not isinstance(found, dict) or not isinstance(message := found.get("message"), str):
         return None
@@ -38,13 +38,13 @@ def read_refused(common_dir: Path, remote: str) -> Refused | None:
 
 
 def write_refused(common_dir: Path, remote: str, error: GitSessionError) -> None:
-    """Writes down why a push was refused; never fails."""
+    """Store why a push was refused; never fail."""
     refused = Refused(error.message, error.hint)
     _write(common_dir, _read(common_dir) | {remote: asdict(refused)})
 
 
 def forget_refused(common_dir: Path, remote: str) -> None:
-    """Forgets what a remote refused, as it has taken a push since; never fails."""
+    """Forget a refused push, as a later one has landed; never fail."""
     found = _read(common_dir)
     if found.pop(remote, None) is not None:
         _write(common_dir, found)

@@ -76,10 +76,10 @@ class RefStore:
 
     @cached_property
     def committer(self) -> str:
-        """Gives who new commits of the log and snapshots are by, as `Name <address>`.
+        """Read the author and committer of new commits, as `Name <address>`.
 
-        `session.committer` says so, for servers with a rule about it. A merge is not among them:
-        every clone must make the same one of two heads. Raises ConfigError.
+        `session.committer` sets it for servers with a rule about committers. Merges do not use
+        it: every clone must make the same one from two heads. Raises ConfigError.
         """
         wanted = self.settings.read_text(names.COMMITTER_KEY, default=names.GRITE_IDENTITY)
         if not names.is_identity(wanted):
