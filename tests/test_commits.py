@@ -301,3 +301,4 @@ def test_which_suggests_hooks_only_where_there_are_none(repo: Path, cli: Cli) ->
     assert ran.stderr.endswith("hint: git session log shows what was recorded at that time\n")
     (repo / ".git" / "hooks" / "prepare-commit-msg").chmod(0o644)
     assert "hint: git session hook status shows why" in cli(repo, "which", "HEAD").stderr
+    assert "hint:" not in cli(repo, "which", "code.txt:9").stderr

@@ -24,8 +24,10 @@ from git_session.hooks.shim import HOOKS, KEPT_ENDING
 from git_session.liveness import QUIET_AFTER_MS
 from git_session.store.host.beats import Beats
 from git_session.store.repository.objects import ObjectStore
+from tests import events
 from tests.beat_files import SESSION, TS, write_beat
 from tests.conftest import Cli, Ran, git, list_imports, run
+from tests.test_snapshot import append
 
 TRAILER: Final = f"Agent-Session: {SESSION}"
 PROGRAM: Final = [sys.executable, "-P", "-m", "git_session"]
@@ -335,6 +337,16 @@ def test_commit_writes_the_whole_id_of_a_short_one(recorded: tuple[Path, str], c
     names, said = _commit_in(repo, session[:-2])
     assert names == []
     assert said.startswith(f"git-session: {session[:-2]} is short for 2 sessions, so this commit ")
+
+
+def test_commit_completes_no_id_to_hostile_text(recorded: tuple[Path, str]) -> None:
+    repo, _ = recorded
+    hostile = "s-evil\nSigned-off-by: \x1b[31mEve"
+    append(repo, events.created().raw, events.block("spawned", 1, session_id=hostile).raw)
+    assert hostile in {row.session_id for row in SessionLog.open(repo).sessions()}
+    names, said = _commit_in(repo, "s-evil")
+    assert (names, message(repo)) == ([], "Work")
+    assert said.startswith("git-session: no session s-evil is in this clone's log, ")
 
 
 def test_commit_names_a_session_that_the_log_cannot_tell_of(recorded: tuple[Path, str]) -> None:

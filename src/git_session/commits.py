@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from git_session.errors import NotFoundError
+from git_session.errors import NotFoundError, UnnamedCommitError
 from git_session.fold.find import find_session
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
@@ -44,7 +44,9 @@ def find_sessions_of(log: LogQueries, words: str, here: Path) -> Row:
     known = log.session_rows(include_exited=True)
     named = named or list(_find_by_branch(history, commit, known))
     if not named:
-        raise NotFoundError(f"nothing names a session of commit {commit.oid[:7]}: {commit.subject}")
+        raise UnnamedCommitError(
+            f"nothing names a session of commit {commit.oid[:7]}: {commit.subject}"
+        )
     links = [_link(value, evidence, known) for value, evidence in named]
     return {**_commit_row(commit), **place, "links": links}
 

@@ -56,6 +56,10 @@ class NotFoundError(GitSessionError):
     code = "not_found"
 
 
+class UnnamedCommitError(NotFoundError):
+    """Reports a commit that nothing ties to a session."""
+
+
 class LostLogError(NotFoundError):
     """Reports a log's ref that is not there, though a remote's log was seen here."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,7 +13,7 @@ from git_session.cli.opening import find_here, open_queries, say_problems
 from git_session.cli.options import Settings, command
 from git_session.cli.output import print_data, print_line
 from git_session.cli.text import format_ago
-from git_session.errors import NotFoundError
+from git_session.errors import GitSessionError, UnnamedCommitError
 
 if TYPE_CHECKING:
     from git_session.queries import LogQueries
@@ -47,8 +48,9 @@ def which_command(settings: Settings, commit: str) -> None:
     log = open_queries()
     try:
         row = find_sessions_of(log, commit, find_here())
-    except NotFoundError as error:
-        error.hint = error.hint or _advise(log)
+    except UnnamedCommitError as error:
+        with suppress(GitSessionError):
+            error.hint = _advise(log)
         raise
     say_problems(log)
     if settings.is_json:

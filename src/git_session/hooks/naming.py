@@ -31,7 +31,8 @@ def require_going_on(session: str, environ: Mapping[str, str]) -> str:
     if rows is None:
         return session
     rows = [row for row in rows if row["session_id"] == session] or rows
-    found: set[str] = {row["session_id"] for row in rows}
+    # The rest of a short id is text from the log, which any writer chose.
+    found: set[str] = {name for row in rows if names.is_safe_id(name := row["session_id"])}
     if not found:
         raise NotFoundError(
             f"no session {session} is in this clone's log, {_UNSET}, or git session sync"
