@@ -28,7 +28,7 @@ from git_session.store.repository.walk import Walk
 from git_session.sync import Sync, sync_log
 from git_session.wire import git_object, names
 from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
-from git_session.wire.commit import LogCommit, Meta, format_meta
+from git_session.wire.commit import File, LogCommit, Meta, format_meta
 from git_session.wire.event import Event
 from tests.conftest import git, run
 
@@ -210,7 +210,7 @@ class Objects:
         self._commits.clear()
 
     def write_commit(
-        self, files: Mapping[str, bytes], parents: Sequence[str], message: str, time: int
+        self, files: Mapping[str, File], parents: Sequence[str], message: str, time: int
     ) -> str:
         """Writes a commit of `files` and gives its id."""
         tree = commits.write_tree(self.write, files)

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from git_session import fsck
-from git_session.errors import WireError
+from git_session.errors import TooLargeError, WireError
 from git_session.store.actors.trust import read_trusted_keys
 from git_session.store.git.cat_file import CatFile
 from git_session.store.repository.object_files import decode_loose
@@ -140,7 +140,8 @@ def test_what_claims_to_be_larger_than_it_is_takes_no_memory_for_it(
     file = bare / "objects" / oid[:2] / oid[2:]
     file.parent.mkdir()
     file.write_bytes(zlib.compress(b"blob %d\0little" % claimed))
-    assert CatFile(bare).read(oid) is None
+    with pytest.raises(TooLargeError):
+        CatFile(bare).read(oid)
     assert decode_loose(file.read_bytes(), oid) is None
 
 

@@ -19,6 +19,7 @@ from git_session.fsck import check_log
 from git_session.log import SessionLog
 from git_session.model.log import FsckReport
 from git_session.store.actors import signing
+from git_session.wire.git_object import LARGEST
 from tests.conftest import git
 from tests.forge import (
     ACTOR,
@@ -104,6 +105,10 @@ def broken_chunk(chunk: bytes) -> Case:
         forge.commit(comment("y"))
 
     return write
+
+
+def add_a_large_file(forge: Forge) -> None:
+    broken_chunk(bytes(LARGEST + 1))(forge)
 
 
 def name_a_chunk_wrongly(forge: Forge) -> None:
@@ -266,6 +271,7 @@ CASES: Final[dict[str, tuple[str, Case]]] = {
         "unknown_payload",
         speak_in_events(Event(ISSUES[0], ACTOR, EPOCH + 9, 6, ["half-open"])),
     ),
+    "a file that is too large": ("too_large", add_a_large_file),
     "a time beyond the year 9999": (
         "beyond_time",
         speak_in_events(Event(ISSUES[0], ACTOR, 253402300800000, 3, ["x"])),

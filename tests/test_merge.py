@@ -292,6 +292,7 @@ def test_the_chunk_holds_what_the_first_parent_lacks_in_the_order_of_the_fold(
         plan = plan_merge(read_whole(past, one), read_whole(past, other))
         first, second = (past.objects.events(parent) for parent in plan.parents)
         (chunk,) = (data for path, data in plan.files.items() if path != names.META_PATH)
+        assert isinstance(chunk, bytes)
         raws = split_chunk(chunk)
         assert set(raws) == second - first
         assert plan.carried == len(raws)
@@ -321,6 +322,7 @@ def test_the_bytes_of_a_merge_are_these() -> None:
     assert found is not None
     chunk = encode_chunk([comment("early", 3).raw, comment("late", 9).raw])
     assert commit.chunks == [(f"events/2026/11/18/{hash_chunk(chunk)}.bin", chunk)]
+    assert isinstance(chunk, bytes)
     assert chunk.startswith(b"GRITECNK\x01\x00\x07cbor-v1\x82\x88")
     assert (
         commit.meta
@@ -367,6 +369,7 @@ def test_a_merge_of_more_events_than_a_byte_counts_has_the_shortest_header() -> 
     one, other = past.heads[1], past.heads[2]
     plan = plan_merge(read_whole(past, one or ""), read_whole(past, other or ""))
     (chunk,) = (data for path, data in plan.files.items() if path != names.META_PATH)
+    assert isinstance(chunk, bytes)
     assert chunk.startswith(b"GRITECNK\x01\x00\x07cbor-v1\x99\x05\xdc")
     assert plan.message == f"WAL: 1500 events from {ACTOR[:8]}"
 

@@ -95,6 +95,12 @@ class SecretError(ConflictError):
     code = "secret"
 
 
+class TooLargeError(ConflictError):
+    """Reports an object that is larger than what is read, or would be if it were written."""
+
+    code = "too_large"
+
+
 class ContendedError(ConflictError):
     """Reports a ref that other programs kept moving until the time was up."""
 

@@ -116,8 +116,9 @@ def _check_commit(commit: LogCommit, check: _Check) -> None:
         faults.pop(names.META_PATH, None)  # it is there, and judged below
     for path, what in faults.items():
         check.find("missing_object", what, commit.oid, path=path)
-    is_whole = not faults and all(data is not None for _, data in commit.chunks)
-    check.chunks += len(commit.chunks)
+    is_whole = not faults and not commit.large
+    is_whole = is_whole and all(data is not None for _, data in commit.chunks)
+    check.chunks += len(commit.chunks) + len(commit.large)
     hashes = {path: hash_chunk(data) for path, data in commit.chunks if data is not None}
     for path, digest in hashes.items():
         if names.named_hash(path) != digest:

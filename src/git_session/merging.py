@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Final, Literal
 
-from git_session.errors import DamagedLogError, GitSessionError, WireError
+from git_session.errors import DamagedLogError, GitSessionError, TooLargeError, WireError
 from git_session.fold.merge import (
     Head,
     gather_head,
@@ -21,7 +21,7 @@ from git_session.fold.merge import (
 )
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
-from git_session.wire.commit import MISSING, LogCommit, is_of_log, parse_meta
+from git_session.wire.commit import MISSING, TOO_LARGE, LogCommit, is_of_log, parse_meta
 
 Relation = Literal["none", "new", "missing", "same", "ahead", "behind", "diverged"]
 
@@ -103,13 +103,19 @@ def write_merge(store: ObjectStore, comparison: Comparison) -> str:
     """Writes the merge commit of two diverged heads and gives its id; no ref moves.
 
     Raises DamagedLogError when something of them could not be read: everybody would miss it in
-    the merge, also those who have it.
+    the merge, also those who have it. Raises TooLargeError for more events than one commit holds.
     """
     assert comparison.mine is not None
     assert comparison.theirs is not None
     if comparison.lost:
         raise _lack(comparison.lost[0])
-    plan = plan_merge(comparison.mine, comparison.theirs)
+    try:
+        plan = plan_merge(comparison.mine, comparison.theirs)
+    except TooLargeError as error:
+        raise TooLargeError(
+            f"the two logs cannot be merged: {error.message}",
+            "git session export --json keeps what only this clone has",
+        ) from error
     return store.write_commit(
         files=plan.files, parents=plan.parents, message=plan.message, time=plan.time
     )
@@ -202,7 +208,8 @@ class _Line:
         return lost
 
     def _note_fault(self, commit: str, path: str, what: str) -> None:
-        if what.endswith(MISSING) and path != names.META_PATH:
+        is_lost = what.endswith(MISSING) or (what.endswith(TOO_LARGE) and not path)
+        if is_lost and path != names.META_PATH:
             self._faults.append((commit, f"{path or 'the tree'} of commit {commit}"))
 
 

@@ -123,7 +123,7 @@ def replace_head(store: ObjectStore, rebuild: Rebuild, head: str) -> str:
             current = store.read_ref(names.WAL_REF)
             news = _read_news(store, current, head)
             raws = told.events.union(found.event.raw for found in news)
-            grown = Head(head, told.time, told.actor_id, raws, told.newer)
+            grown = Head(head, told.time, told.actor_id, raws, told.newer, told.large)
             commit = write_addition(store, rebuild.base, grown)
             note_old_head(store, current or head, commit)
             if store.advance_ref(names.WAL_REF, current, commit, MESSAGE):

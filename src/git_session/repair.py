@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from git_session.errors import ConflictError, ContendedError, DamagedLogError
+from git_session.errors import ConflictError, ContendedError, DamagedLogError, TooLargeError
 from git_session.fold.faults import Problem
 from git_session.fold.findings import finding_row
 from git_session.fold.merge import Head
@@ -218,9 +218,9 @@ class _Planner:
         """Reads an object here, else at the donor, and remembers what only that one has."""
         found = self._store.files.read(oid)
         if found is None and self._donor is not None:
-            found = self._donor.files.read(oid)
-            if found is not None:
-                self._borrowed[oid] = found
+            with suppress(TooLargeError):  # it stays as good as lost
+                if found := self._donor.files.read(oid):
+                    self._borrowed[oid] = found
         if found is None:
             self._unreadable.add(oid)
         return found

@@ -8,7 +8,7 @@ events stay out and are said.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from git_session.errors import ConflictError, NotFoundError
@@ -20,8 +20,11 @@ from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.chunk import encode_chunk, hash_chunk
 from git_session.wire.event import ISSUE_CREATED, Event
+from git_session.wire.git_object import LARGEST, LARGEST_OTHER
 
 CHUNK_EVENTS: Final = 1000
+_CHUNK_SIZE: Final = LARGEST - (1 << 10)
+"""Bytes of events in one chunk, which is a little larger."""
 
 
 def write_snapshot_row(log: SessionLog, *, is_forced: bool = False) -> Row:
@@ -89,7 +92,8 @@ def _find_held(store: ObjectStore, head: str, parts: Mapping[str, bytes]) -> tup
         return None
     commit = found[newest]
     try:
-        told = json.loads(store.read_file_at(commit, "snapshot.json") or b"")
+        description = store.read_file_at(commit, "snapshot.json") or b""
+        told = json.loads(description if len(description) <= LARGEST_OTHER else b"")
         named = [(part["path"], part["chunk_hash"]) for part in told["chunks"]]
         is_of_head = told["wal_head"] == head
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -148,10 +152,23 @@ def _count_unread(replay: Replay) -> int:
 def _format_chunks(events: list[Event]) -> tuple[dict[str, bytes], list[Row]]:
     files: dict[str, bytes] = {}
     chunks: list[Row] = []
-    for start in range(0, len(events), CHUNK_EVENTS):
-        part = events[start : start + CHUNK_EVENTS]
+    for part in _divide(events):
         path = f"{names.EVENTS_DIR}/{len(chunks):04d}.bin"
         data = encode_chunk(event.raw for event in part)
         files[path] = data
         chunks.append({"path": path, "chunk_hash": hash_chunk(data), "event_count": len(part)})
     return files, chunks
+
+
+def _divide(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Divides events into the parts that each chunk holds, by number and by size."""
+    part: list[Event] = []
+    size = 0
+    for event in events:
+        size += len(event.raw)
+        if part and (len(part) == CHUNK_EVENTS or size > _CHUNK_SIZE):
+            yield part
+            part, size = [], len(event.raw)
+        part.append(event)
+    if part:
+        yield part

@@ -10,7 +10,7 @@ from typing import Any, Final
 from git_session.fold.rows import Row
 from git_session.log import SessionLog
 from git_session.store.files.regular_file import require_regular_objects
-from git_session.store.git.program import list_objects
+from git_session.store.git.cat_file import list_objects
 
 _AHEAD: Final = 100_000
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from git_session.wire import event as kinds
 from git_session.wire.event import Event
+from git_session.wire.git_object import LARGEST
 
 Policy = Literal["off", "warn", "require"]
 """Of signatures. off: only a wrong one is said, where keys are known; warn: a missing one too;
@@ -55,6 +56,11 @@ def describe_fault(event: Event) -> Fault:
     """Describes why an event that has a `fault` cannot be folded; the code is the fault."""
     message = f"event {event.event_id.hex()[:12]} is left out: {_FAULTS[event.fault]}"
     return Fault(event.fault, message)
+
+
+def describe_large(path: str) -> str:
+    """Describes a file that is too large to be read."""
+    return f"{path} is left out: it is larger than {LARGEST >> 20} MiB"
 
 
 def describe_doubt(event: Event, verdict: bool | None, policy: Policy) -> Fault | None:

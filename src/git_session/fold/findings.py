@@ -35,6 +35,7 @@ WARNINGS: Final = {
     "unknown_payload": "an event of a known kind with a payload this version does not know",
     "unsigned": "verify_signatures is warn, and an actor's events are not signed",
     "unknown_key": "verify_signatures is warn, and an actor's key is not trusted",
+    "too_large": "a file of events that is larger than what is read",
     "beyond_time": "a timestamp beyond the year 9999",
     "future": "a timestamp in the future",
     "no_issue": "events of an issue that was never created",

@@ -16,7 +16,7 @@ from git_session.errors import WireError
 from git_session.wire import names
 from git_session.wire.block import split_comment
 from git_session.wire.chunk import hash_chunk, split_chunk
-from git_session.wire.commit import LogCommit, form_files, parse_meta
+from git_session.wire.commit import File, LogCommit, form_files, parse_meta
 from git_session.wire.event import COMMENT_ADDED, decode_event, decode_sound_event
 
 _NO_ACTOR: Final = "0" * 32
@@ -29,6 +29,7 @@ class Head:
 
     `newer` holds the chunks that do not decode but are what their names say: a newer format, which
     a merge carries whole. It maps the hash of each to the path to carry it under and its bytes.
+    `large` maps the ids of blobs that are too large to be read to the path to carry them under.
     """
 
     oid: str
@@ -36,13 +37,19 @@ class Head:
     actor_id: str = _NO_ACTOR
     events: set[bytes] = field(default_factory=set)
     newer: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    large: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> set[str]:
+        """Gives what names the files that a merge carries whole."""
+        return {*self.newer, *self.large}
 
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
     """Holds the commit to write: files, parents in order, message, time in seconds."""
 
-    files: dict[str, bytes]
+    files: dict[str, File]
     parents: tuple[str, ...]
     message: str
     time: int
@@ -65,21 +72,25 @@ def gather_head(tip: LogCommit, commits: Iterable[LogCommit]) -> Head:
                 head.events.update(split_chunk(data))
             except WireError:
                 gather_newer(head, path, data)
+        gather_large(head, commit)
     return head
 
 
 def holds_all_of(one: Head, other: Head) -> bool:
     """Tells whether whoever reads `one` misses nothing that reading `other` finds."""
-    return other.events <= one.events and other.newer.keys() <= one.newer.keys()
+    return other.events <= one.events and other.whole <= one.whole
 
 
 def holds_the_same(one: Head, other: Head) -> bool:
     """Tells whether two heads read as the same, whatever their ids."""
-    return one.events == other.events and one.newer.keys() == other.newer.keys()
+    return one.events == other.events and one.whole == other.whole
 
 
 def plan_merge(one: Head, other: Head) -> MergePlan:
-    """Plans the merge of two heads; the order in which they are given does not matter."""
+    """Plans the merge of two heads; the order in which they are given does not matter.
+
+    Raises TooLargeError when the events to carry are more than one chunk holds.
+    """
     first, second = _order(one, other)
     return _plan_carrying(first, second, (first.oid, second.oid))
 
@@ -96,10 +107,14 @@ def _plan_carrying(first: Head, second: Head, parents: tuple[str, ...]) -> Merge
     carried = sorted(second.events - first.events, key=_merge_order)
     first_ts = _merge_order(carried[0])[0] if carried else None
     head = parents[0] if parents else None
-    files = {
+    files: dict[str, File] = {
         **form_files(carried, actor_id=first.actor_id, first_ts=first_ts, head=head),
         **dict(second.newer[name] for name in second.newer.keys() - first.newer.keys()),
     }
+    for oid in sorted(second.large.keys() - first.large.keys()):
+        path = second.large[oid]
+        # Its name is not proven: it may be that of another file, and then its id makes one.
+        files[_choose_path("", oid.rjust(64, "0")) if path in files else path] = oid
     return MergePlan(
         files=files,
         parents=parents,
@@ -122,11 +137,23 @@ def gather_newer(head: Head, path: str, data: bytes) -> None:
     chunk_hash = hash_chunk(data)
     if path.rpartition("/")[2] != f"{chunk_hash}.bin":
         return
-    # Two paths that were made up could not stand in one tree: a file where a folder should be.
-    carried = path if _CHUNK_PATH.fullmatch(path) else names.chunk_path(None, chunk_hash)
+    carried = _choose_path(path, chunk_hash)
     known = head.newer.get(chunk_hash)
     if known is None or carried < known[0]:
         head.newer[chunk_hash] = (carried, data)
+
+
+def gather_large(head: Head, commit: LogCommit) -> None:
+    """Take in the files of a commit that are too large to be read."""
+    for path, oid in commit.large:
+        carried = _choose_path(path, oid.rjust(64, "0"))
+        head.large[oid] = min(head.large.get(oid, carried), carried)
+
+
+def _choose_path(path: str, name: str) -> str:
+    """Chooses where a merge carries a file: where it is, or by its `name` (64 hex digits)."""
+    # Two paths that were made up could not stand in one tree: a file where a folder should be.
+    return path if _CHUNK_PATH.fullmatch(path) else names.chunk_path(None, name)
 
 
 def _order(one: Head, other: Head) -> tuple[Head, Head]:

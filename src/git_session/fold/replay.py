@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from git_session.errors import WireError
-from git_session.fold.faults import Policy, Problem, describe_doubt, describe_fault
+from git_session.fold import faults
+from git_session.fold.faults import Policy, Problem
 from git_session.fold.issues import Issue, fold_issue, is_issue_event
 from git_session.fold.sessions import IssueSessions, fold_sessions
 from git_session.fold.source import Source
@@ -90,6 +91,8 @@ class Replay:
                     self._report("event", message, commit, path)
                 for event in found:
                     self._take(event, commit, path, fresh)
+            for path, _ in commit.large:
+                self._report("too_large", faults.describe_large(path), commit, path)
         if not is_through_base:
             self._change_lines()
 
@@ -212,7 +215,7 @@ class Replay:
 
     def _take(self, event: Event, commit: LogCommit, path: str, fresh: set[bytes] | None) -> None:
         if event.fault:
-            fault = describe_fault(event)
+            fault = faults.describe_fault(event)
             self._report(fault.code, fault.message, commit, path, event)
             return
         if self.source is not None:
@@ -250,7 +253,7 @@ class Replay:
             self._replace(other, event)
 
     def _note_doubt(self, event: Event, verdict: bool | None, commit: LogCommit, path: str) -> None:
-        doubt = describe_doubt(event, verdict, self.policy)
+        doubt = faults.describe_doubt(event, verdict, self.policy)
         if doubt is None or (doubt.actor and (doubt.code, doubt.actor) in self._doubted):
             return
         self._report(doubt.code, doubt.message, commit, path, event, doubt.actor)

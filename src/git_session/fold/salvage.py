@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import chain, permutations
 from typing import Final
 
-from git_session.errors import WireError
+from git_session.errors import TooLargeError, WireError
 from git_session.fold.faults import Problem
-from git_session.fold.merge import Head, gather_head, gather_newer
+from git_session.fold.merge import Head, gather_head, gather_large, gather_newer
 from git_session.fold.source import Row
 from git_session.wire import names
 from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
@@ -90,6 +90,7 @@ class Survey:
         if not self.parents_of:
             self.told = gather_head(commit, ())
         self.parents_of[commit.oid] = commit.parents
+        gather_large(self.told, commit)
         for path, data in commit.chunks:
             name = names.named_hash(path)
             if data is None:
@@ -213,7 +214,10 @@ def rebuild_chunks(lost: Container[str], events: Collection[Event]) -> dict[str,
     orders = chain((order for raws in groups for order in _orders_of(raws)), _runs_of(whole))
     rebuilt: dict[str, bytes] = {}
     for order in orders:
-        chunk = encode_chunk(order)
+        try:
+            chunk = encode_chunk(order)
+        except TooLargeError:
+            continue
         name = hash_chunk(chunk)
         if name in lost:
             rebuilt[name] = chunk

@@ -12,6 +12,9 @@ from git_session.errors import WireError
 MAX_DEPTH: Final = 128
 """How deep arrays may nest; grite's own events nest four deep."""
 
+MAX_ITEMS: Final = 1_000_000
+"""Items in an event, and events in a chunk; decoded they take up to a hundred times their bytes."""
+
 _OPEN_END: Final = -1
 _BREAK: Final = 0xFF
 
@@ -20,11 +23,13 @@ def end_of_item(data: bytes, start: int) -> int:
     """Finds the offset just past the CBOR item that begins at `start`.
 
     Raises WireError when the item is cut short, claims more than there is, nests deeper
-    than MAX_DEPTH, or is no CBOR.
+    than MAX_DEPTH, holds more than MAX_ITEMS, or is no CBOR.
     """
     at = start
     to_come = [1]
-    while to_come:
+    for _ in range(MAX_ITEMS):
+        if not to_come:
+            return at
         if to_come[-1] == 0:
             to_come.pop()
             continue
@@ -43,7 +48,7 @@ def end_of_item(data: bytes, start: int) -> int:
         at = _enter(data, major, value, at, to_come)
         if len(to_come) > MAX_DEPTH:
             raise WireError(f"CBOR nests deeper than {MAX_DEPTH}")
-    return at
+    raise WireError(f"CBOR holds more than {MAX_ITEMS} items in one")
 
 
 def split_array(data: bytes, start: int = 0) -> tuple[list[bytes], int]:
@@ -54,11 +59,15 @@ def split_array(data: bytes, start: int = 0) -> tuple[list[bytes], int]:
     if start >= len(data) or data[start] >> 5 != 4:
         raise WireError("CBOR holds no array where one should be")
     count, at = _read_head(data, start)
+    if count is not None and count > MAX_ITEMS:
+        raise WireError(f"CBOR array claims more than {MAX_ITEMS} items")
     items: list[bytes] = []
     while count is None or len(items) < count:
         if count is None and at < len(data) and data[at] == _BREAK:
             at += 1
             break
+        if len(items) == MAX_ITEMS:
+            raise WireError(f"CBOR array has more than {MAX_ITEMS} items")
         end = end_of_item(data, at)
         items.append(data[at:end])
         at = end

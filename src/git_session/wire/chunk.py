@@ -10,20 +10,31 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from git_session.errors import WireError
+from git_session.errors import TooLargeError, WireError
 from git_session.wire.cbor import encode_array_header, split_array
 from git_session.wire.event import Event, decode_event, decode_sound_event
+from git_session.wire.git_object import LARGEST
 
 MAGIC: Final = b"GRITECNK"
 VERSION: Final = 1
 CODEC: Final = b"cbor-v1"
 _HEADER: Final = MAGIC + VERSION.to_bytes(2, "little") + bytes([len(CODEC)]) + CODEC
 _START: Final = len(_HEADER)
+_LONGEST_HEADER: Final = 9
+"""Bytes before the items of an array, at most."""
 
 
 def encode_chunk(raw_events: Iterable[bytes]) -> bytes:
-    """Writes a chunk around events' own bytes, in the order given."""
+    """Writes a chunk around events' own bytes, in the order given.
+
+    Raises TooLargeError for more than is read.
+    """
     slices = list(raw_events)
+    size = _START + sum(map(len, slices)) + _LONGEST_HEADER
+    if size > LARGEST:
+        raise TooLargeError(
+            f"the chunk of events would have more than the {LARGEST >> 20} MiB that are read"
+        )
     return b"".join((_HEADER, encode_array_header(len(slices)), *slices))
 
 

@@ -14,9 +14,16 @@ from typing import Final
 from git_session.errors import WireError
 from git_session.wire import names
 from git_session.wire.chunk import MAGIC, encode_chunk, hash_chunk
+from git_session.wire.git_object import LARGEST_OTHER
+
+File = bytes | str
+"""A file to write: its bytes, or the id of a blob that is there (40 hex digits)."""
 
 MISSING: Final = "missing or damaged"
 """How a sentence ends about an object that should be in the repository and cannot be read."""
+
+TOO_LARGE: Final = "too large to be read"
+"""How a sentence ends about an object that is there and is not read."""
 
 
 @dataclass(slots=True)
@@ -25,7 +32,8 @@ class LogCommit:
 
     `oid` and `parents` are 40 hex digits; `time` is the committer's, in seconds since the
     epoch; `meta` is None when the blob is not there; `chunks` pairs each path that ends in
-    `.bin` with its bytes, or with None when the blob is missing.
+    `.bin` with its bytes, or with None when the blob is missing; `large` pairs it with the id of a
+    blob that is too large to be read.
     """
 
     oid: str
@@ -33,6 +41,7 @@ class LogCommit:
     time: int
     meta: bytes | None
     chunks: list[tuple[str, bytes | None]]
+    large: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +85,23 @@ def form_files(
 def is_of_log(commit: LogCommit) -> bool:
     """Tells whether a commit is one of a log: it has a `meta.json` as grite's, or a chunk.
 
-    One that could not be read counts as a chunk.
+    One that could not be read, or is too large for it, counts as a chunk.
     """
     if commit.meta is not None:
         with suppress(WireError):
             return bool(parse_meta(commit.meta))
-    return any(data is None or data.startswith(MAGIC) for _, data in commit.chunks)
+    has_chunk = any(data is None or data.startswith(MAGIC) for _, data in commit.chunks)
+    return has_chunk or bool(commit.large)
 
 
 def parse_meta(data: bytes) -> Meta:
     """Reads `meta.json`; unknown keys are ignored.
 
-    Raises WireError when it is not a JSON object or a field has the wrong type.
+    Raises WireError when it is not a JSON object, is too large for one, or a field has the wrong
+    type.
     """
+    if len(data) > LARGEST_OTHER:
+        raise WireError("meta.json is too large")
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError) as error:

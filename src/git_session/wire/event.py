@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 import cbor2
 
 from git_session.errors import WireError
-from git_session.wire.cbor import MAX_DEPTH, split_array
+from git_session.wire.cbor import MAX_DEPTH, end_of_item, split_array
 from git_session.wire.names import NEWEST_TS
 
 ISSUE_CREATED: Final = 1
@@ -59,6 +59,8 @@ BEYOND_TIME: Final = "beyond_time"
 
 _TS_LIMIT: Final = 1 << 64
 _KIND_LIMIT: Final = 1 << 32
+_LONG: Final = 1 << 20
+"""Bytes of an event; what is longer can hold more items than memory has room for."""
 
 
 @dataclass(slots=True)
@@ -125,10 +127,12 @@ def decode_sound_event(raw: bytes) -> Event | None:
         return None
     stream = io.BytesIO(raw)
     try:
+        if len(raw) > _LONG:
+            end_of_item(raw, 0)
         items = cbor2.load(
             stream, str_errors="replace", max_depth=MAX_DEPTH, semantic_decoders=_NO_TAGS
         )
-    except (cbor2.CBORError, ValueError, MemoryError):
+    except (cbor2.CBORError, ValueError, MemoryError, WireError):
         return None
     if stream.tell() != len(raw):
         return None  # an id can be made that is right for what comes after the item, too

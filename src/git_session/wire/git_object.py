@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from git_session.errors import TooLargeError
 from git_session.wire import names
 
 BLOB: Final = 3
@@ -22,8 +23,14 @@ TREE: Final = 2
 KINDS: Final = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB}
 """The same by git's words."""
 
-LARGEST: Final = 1 << 30
-"""Bytes of an object; what claims to be more is not read."""
+LARGEST: Final = 64 << 20
+"""Bytes of a blob; what is or claims to be more is not read.
+
+No setting, as a merge is a function of two heads: every clone has to judge alike.
+"""
+
+LARGEST_OTHER: Final = 4 << 20
+"""Bytes of a commit, of a tree, and of a file of JSON, which take far more memory than that."""
 
 _WORDS: Final = {kind: word for word, kind in KINDS.items()}
 _HEAD: Final = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
@@ -52,6 +59,15 @@ class TreeEntry:
     name: str
     oid: str
     is_folder: bool
+
+
+def require_small(oid: str, kind: int, size: int) -> None:
+    """Raises TooLargeError for an object of more bytes than are read of its kind."""
+    limit = LARGEST if kind == BLOB else LARGEST_OTHER
+    if size > limit:
+        raise TooLargeError(
+            f"object {oid} has {size} bytes, which is more than the {limit >> 20} MiB that are read"
+        )
 
 
 def format_object(kind: int, content: bytes) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from git_session.errors import WireError
+from git_session.wire.git_object import LARGEST_OTHER
 
 GLOBAL_RESOURCE: Final = "repo:global"
 
@@ -37,6 +38,8 @@ def parse_lock(data: bytes) -> Lock:
     Raises WireError for what grite refuses too: no UTF-8 JSON object, a field that is missing,
     stands twice or has the wrong type.
     """
+    if len(data) > LARGEST_OTHER:
+        raise WireError("lock.json is too large")
     try:
         # Decoded here, because json.loads(bytes) would take UTF-16 and UTF-32 as well.
         fields = json.loads(

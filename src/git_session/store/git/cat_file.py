@@ -6,13 +6,16 @@ import hashlib
 import os
 import subprocess
 import weakref
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from git_session.errors import TooLargeError
 from git_session.store.files.regular_file import refuse_to_wait
-from git_session.store.git.program import git_environment
-from git_session.wire.git_object import KINDS, LARGEST
+from git_session.store.git.program import git_environment, output_of, start_git
+from git_session.wire.git_object import KINDS, LARGEST, require_small
 
 _PIECE: Final = 1 << 16
 _LOCAL: Final = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
@@ -28,12 +31,24 @@ class CatFile:
         self._mark = f"~{os.urandom(16).hex()}"
 
     def read(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object: its kind and its bytes; None when it is missing, damaged or another."""
+        """Reads an object: its kind and its bytes; None when it is missing, damaged or another.
+
+        Raises TooLargeError.
+        """
         for _ in range(2):  # one that met damage has ended, and takes no more questions
-            with suppress(OSError):
+            try:
                 return self._ask(oid)
-            self._process = None
+            except OSError:
+                self._stop()
+            except TooLargeError:
+                self._stop()  # it would still be on its way
+                raise
         return None
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            _stop(self._process)
+        self._process = None
 
     def _ask(self, oid: str) -> tuple[int, bytes] | None:
         """Asks once. Raises OSError where git is not there, or not any more."""
@@ -41,7 +56,7 @@ class CatFile:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(f"{oid}\n{self._mark}\n".encode())
-        answer = _read_until(process.stdout, f"{self._mark} missing\n".encode())
+        answer = _read_until(process.stdout, f"{self._mark} missing\n".encode(), oid)
         head, _, content = answer.partition(b"\n")
         words = head.split()
         if len(words) != 3:
@@ -65,8 +80,10 @@ class CatFile:
         return self._process
 
 
-def _read_until(stream: IO[bytes], end: bytes) -> bytes:
+def _read_until(stream: IO[bytes], end: bytes, oid: str) -> bytes:
     """Reads up to what ends with `end`, and leaves that away. Raises OSError where it never does.
+
+    Raises TooLargeError where git announces an object that is larger than what is read.
 
     Of a damaged blob git tells a size first, which may be any, and then as much as it can, without
     a word about what is lacking.
@@ -74,8 +91,12 @@ def _read_until(stream: IO[bytes], end: bytes) -> bytes:
     found = bytearray()
     while not found.endswith(end):
         piece = stream.read(_PIECE)
-        if not piece or len(found) > LARGEST:
+        if not piece or len(found) > LARGEST + _PIECE:
             raise BrokenPipeError
+        if b"\n" in piece and b"\n" not in found:
+            words = bytes(found + piece).split(b"\n", 1)[0].split()
+            if len(words) == 3 and words[1] in KINDS:
+                require_small(oid, KINDS[words[1]], int(words[2]))
         found += piece
     return bytes(found[: -len(end)])
 
@@ -87,3 +108,38 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             stream.close()
     process.kill()
     process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """Holds what an object takes: bytes on disk, of which a file of its own has whole blocks."""
+
+    size: int
+    is_loose: bool
+    is_commit: bool
+
+
+def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
+    """Lists the objects that a commit leads to; ends early where git is missing or fails."""
+    folder = git_dir / "objects"
+    listing = ["rev-list", "--objects", "--no-object-names", head, "--"]
+    form = "--batch-check=%(objectname) %(objecttype) %(objectsize:disk)"
+    try:
+        walker = start_git(git_dir, listing, subprocess.DEVNULL)
+    except OSError:
+        return
+    with (
+        walker,
+        start_git(git_dir, ["cat-file", form, "--buffer"], output_of(walker).fileno()) as reader,
+    ):
+        output_of(walker).close()
+        with os.fdopen(os.dup(output_of(reader).fileno()), "r", encoding="ascii") as lines:
+            for line in lines:
+                oid, kind, *size = line.split()
+                if not size:
+                    continue  # "missing"
+                try:
+                    blocks = (folder / oid[:2] / oid[2:]).stat().st_blocks
+                    yield ListedObject(blocks * 512, is_loose=True, is_commit=kind == "commit")
+                except OSError:
+                    yield ListedObject(int(size[0]), is_loose=False, is_commit=kind == "commit")

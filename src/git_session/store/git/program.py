@@ -10,17 +10,17 @@ import fcntl
 import os
 import re
 import subprocess
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from git_session.store.files.regular_file import refuse_to_wait
 from git_session.store.git.place import LOCAL_VARIABLES
 from git_session.wire.commit import LogCommit
-from git_session.wire.git_object import KINDS
+from git_session.wire.git_object import KINDS, LARGEST, require_small
 
 _BULK: Final = {"GIT_FLUSH": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 """Lets git write in large pieces, and in a partial clone not fetch what is missing there (older
@@ -102,29 +102,44 @@ def has_few_loose(git_dir: Path) -> bool:
 
 
 def read_object(git_dir: Path, oid: str) -> tuple[int, bytes] | None:
-    """Reads one object, its kind and its bytes; None where it is missing or git fails."""
+    """Reads one object, its kind and its bytes; None where it is missing or git fails.
+
+    Raises TooLargeError.
+    """
+    question, asked = os.pipe()
     try:
-        done = subprocess.run(
-            ["git", f"--git-dir={git_dir}", "--no-replace-objects", "cat-file", "--batch"],
-            input=oid.encode() + b"\n",
-            capture_output=True,
-            env=git_environment() | _BULK,
-            timeout=_PATIENCE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        os.write(asked, oid.encode() + b"\n")
+        os.close(asked)
+        process = start_git(git_dir, ["cat-file", "--batch"], question)
+    except OSError:
         return None
-    record = _RECORD.match(done.stdout)
-    kind = KINDS.get(record[2]) if record is not None else None
-    if record is None or kind is None:
+    finally:
+        os.close(question)
+    patience = threading.Timer(_PATIENCE_S, process.kill)
+    patience.start()
+    try:
+        stream = _Stream(output_of(process).fileno())
+        stream.need(_HEAD_ROOM)
+        record = _RECORD.match(stream.data)
+        kind = KINDS.get(record[2]) if record is not None else None
+        if record is None or kind is None:
+            return None
+        size = int(record[3])
+        require_small(oid, kind, size)
+        is_whole = stream.need(record.end() + size)
+        return (kind, stream.data[record.end() : record.end() + size]) if is_whole else None
+    except OSError:
         return None
-    return kind, done.stdout[record.end() : record.end() + int(record[3])]
+    finally:
+        patience.cancel()
+        _stop(process)
 
 
 def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
     """Reads commits from `start` along first parents, newest first, by git on another processor.
 
-    A commit that is not laid out as grite does it comes as its id alone. Ends early, without a
+    A commit that is not laid out as grite does it comes as its id alone, and so does the last one
+    if a part of it is too large, which is not waited for. Ends early, without a
     word, where git is missing or fails: whoever asks knows from the last parent what is left.
     """
     begun = _begun.pop((git_dir, start), None)
@@ -133,7 +148,7 @@ def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
     except OSError:
         return
     try:
-        stream = _Stream(_output(reader).fileno())
+        stream = _Stream(output_of(reader).fileno())
         while (commit := _read_commit(stream)) is not None:
             yield commit
     except OSError:
@@ -156,59 +171,25 @@ def _start_reading(git_dir: Path, start: str) -> tuple[_Process, _Process]:
     """Starts one git that names the objects, and one that reads them. Raises OSError."""
     refuse_to_wait(git_dir)
     listing = ["rev-list", "--first-parent", "--in-commit-order", "--objects"]
-    walker = _start_git(git_dir, [*listing, "--no-object-names", start, "--"], subprocess.DEVNULL)
+    walker = start_git(git_dir, [*listing, "--no-object-names", start, "--"], subprocess.DEVNULL)
     try:
         # The object names go from git to git; only contents come here.
-        reader = _start_git(git_dir, ["cat-file", "--batch", "--buffer"], _output(walker).fileno())
+        reader = start_git(git_dir, ["cat-file", "--batch", "--buffer"], output_of(walker).fileno())
     except OSError:
         _stop(walker)
         raise
-    _output(walker).close()
+    output_of(walker).close()
     return walker, reader
 
 
 def _stop(process: _Process) -> None:
-    _output(process).close()
+    output_of(process).close()
     process.kill()
     process.wait()
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
-    """Holds what an object takes: bytes on disk, of which a file of its own has whole blocks."""
-
-    size: int
-    is_loose: bool
-    is_commit: bool
-
-
-def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
-    """Lists the objects that a commit leads to; ends early where git is missing or fails."""
-    folder = git_dir / "objects"
-    listing = ["rev-list", "--objects", "--no-object-names", head, "--"]
-    form = "--batch-check=%(objectname) %(objecttype) %(objectsize:disk)"
-    try:
-        walker = _start_git(git_dir, listing, subprocess.DEVNULL)
-    except OSError:
-        return
-    with (
-        walker,
-        _start_git(git_dir, ["cat-file", form, "--buffer"], _output(walker).fileno()) as reader,
-    ):
-        _output(walker).close()
-        with os.fdopen(os.dup(_output(reader).fileno()), "r", encoding="ascii") as lines:
-            for line in lines:
-                oid, kind, *size = line.split()
-                if not size:
-                    continue  # "missing"
-                try:
-                    blocks = (folder / oid[:2] / oid[2:]).stat().st_blocks
-                    yield ListedObject(blocks * 512, is_loose=True, is_commit=kind == "commit")
-                except OSError:
-                    yield ListedObject(int(size[0]), is_loose=False, is_commit=kind == "commit")
-
-
-def _start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[bytes]:
+def start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[bytes]:
+    """Starts a git that reads objects and is read from. Raises OSError."""
     command = ["git", f"--git-dir={git_dir}", "--no-replace-objects", *args]
     process = subprocess.Popen(
         command,
@@ -220,11 +201,12 @@ def _start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[b
     )
     # In small pipes three processes wake each other all the time. Not everywhere, not for all.
     with suppress(OSError, AttributeError):
-        fcntl.fcntl(_output(process), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        fcntl.fcntl(output_of(process), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
     return process
 
 
-def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
+def output_of(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    """Gives the pipe that a git writes to."""
     assert process.stdout is not None
     return process.stdout
 
@@ -266,6 +248,10 @@ class _Stream:
         self.data, self.at = b"".join(pieces), 0
         return have >= count
 
+    def end(self) -> None:
+        """Reads no more, and forgets what is unused."""
+        self.data, self.at, self._is_open = b"", 0, False
+
     def skip(self, count: int) -> bool:
         """Uses up `count` bytes, which may be more than memory holds; tells whether they came."""
         while count > 0 and self.need(1):
@@ -282,12 +268,14 @@ def _read_commit(stream: _Stream) -> LogCommit | str | None:
     if match is None:
         return _skip_commit(stream)
     oid, size, body, parent, time, year, month, day, name, chunk_size = match.groups()
+    if int(chunk_size) > LARGEST:
+        return _skip_commit(stream)
     # Offsets count from `at`, as reading on moves the data.
     chunk_start = match.end() - stream.at
     chunk_end = chunk_start + int(chunk_size)
     stream.need(chunk_end + _HEAD_ROOM)
     meta = _BLOB.match(stream.data, stream.at + chunk_end + 1)
-    if meta is None or int(size) != len(body):
+    if meta is None or int(size) != len(body) or int(meta[1]) > LARGEST:
         return _skip_commit(stream)
     meta_start = meta.end() - stream.at
     meta_end = meta_start + int(meta[1])
@@ -306,7 +294,10 @@ def _read_commit(stream: _Stream) -> LogCommit | str | None:
 
 
 def _skip_commit(stream: _Stream) -> str | None:
-    """Uses up a commit and what follows it up to the next one; gives its id."""
+    """Uses up a commit and what follows it up to the next one; gives its id.
+
+    Ends the stream at an object that is too large.
+    """
     oid: str | None = None
     while stream.need(_HEAD_ROOM) or stream.need(1):
         record = _RECORD.match(stream.data, stream.at)
@@ -314,6 +305,8 @@ def _skip_commit(stream: _Stream) -> str | None:
             break
         oid = oid or record[1].decode()
         stream.at = record.end()
+        if int(record[3]) > LARGEST:
+            stream.end()
         if not stream.skip(int(record[3]) + 1):
             break
     return oid

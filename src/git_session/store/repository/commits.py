@@ -7,11 +7,12 @@ chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, Union
 
-from git_session.errors import WireError
+from git_session.errors import TooLargeError, WireError
 from git_session.wire import git_object, names
-from git_session.wire.commit import MISSING, LogCommit
+from git_session.wire.commit import MISSING, TOO_LARGE, File, LogCommit
 from git_session.wire.git_object import CommitHead, TreeEntry
 
 MAX_DEPTH: Final = 16
@@ -19,7 +20,10 @@ MAX_ENTRIES: Final = 10_000
 """What is read of one commit's tree; grite's holds seven entries, the deepest in the fifth."""
 
 ReadObject = Callable[[str], tuple[int, bytes] | None]
-"""Reads the object with an id: its kind and its bytes, or None when it is missing or damaged."""
+"""Reads the object with an id: its kind and its bytes, or None when it is missing or damaged.
+
+Raises TooLargeError for one that is larger than what is read.
+"""
 
 OnFault = Callable[[str, str, str], None]
 """Takes a commit, a path in its tree (or nothing) and a sentence about what is wrong there."""
@@ -28,8 +32,8 @@ OnFault = Callable[[str, str, str], None]
 WriteObject = Callable[[int, bytes], str]
 """Writes an object of a kind and gives its id."""
 
-_Folder = dict[str, Union[bytes, "_Folder"]]
-"""What is in a folder, by name: the bytes of files, and folders."""
+_Folder = dict[str, Union[File, "_Folder"]]
+"""What is in a folder, by name: files, and folders."""
 
 _BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 
@@ -41,8 +45,12 @@ def ignore_fault(_commit: str, _path: str, _what: str) -> None:
 def read_commit_head(
     read: ReadObject, oid: str, on_fault: OnFault = ignore_fault
 ) -> CommitHead | None:
-    """Reads a commit without its tree; None when it is missing, damaged or no commit."""
-    found = read(oid)
+    """Reads a commit without its tree; None when it is missing, damaged, too large or no commit."""
+    try:
+        found = read(oid)
+    except TooLargeError:
+        on_fault(oid, "", f"the commit is {TOO_LARGE}")
+        return None
     if found is None:
         on_fault(oid, "", f"the commit is {MISSING}")
         return None
@@ -56,7 +64,8 @@ def read_commit_head(
 def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit | None:
     """Reads a commit with its chunks; None when the commit itself cannot be read.
 
-    What else is missing or damaged is told to `on_fault`, except a chunk, which comes as None.
+    What else is missing or damaged is told to `on_fault`, except a chunk, which comes as None, or
+    by its id if it is too large.
     """
     head = read_commit_head(read, oid, on_fault)
     if head is None:
@@ -69,14 +78,21 @@ def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit 
         on_fault(*fault)
 
     for path, blob in _find_files(read, head.tree, oid, note_fault):
-        data = _read_blob(read, blob)
+        try:
+            data = _read_blob(read, blob)
+        except TooLargeError:
+            if path == names.META_PATH:
+                note_fault(oid, path, f"{path} is {TOO_LARGE}")
+            else:
+                commit.large += ((path, blob),)
+            continue
         if path != names.META_PATH:
             commit.chunks.append((path, data))
         elif data is None:
             note_fault(oid, path, f"{names.META_PATH} is {MISSING}")
         else:
             commit.meta = data
-    if not commit.chunks and not faults:
+    if not commit.chunks and not commit.large and not faults:
         # Whoever writes a commit of the log writes a chunk, a merge with nothing to carry too.
         on_fault(oid, names.EVENTS_DIR, "the commit holds no chunk")
     return commit
@@ -87,10 +103,12 @@ def read_file(read: ReadObject, commit: str, path: str) -> bytes | None:
     head = read_commit_head(read, commit)
     oid = head.tree if head else None
     *folders, name = path.split("/")
-    for part in [*folders, name]:
-        entries = _read_tree(read, oid) if oid else None
-        oid = next((entry.oid for entry in entries or () if entry.name == part), None)
-    return _read_blob(read, oid) if oid else None
+    with suppress(TooLargeError):
+        for part in [*folders, name]:
+            entries = _read_tree(read, oid) if oid else None
+            oid = next((entry.oid for entry in entries or () if entry.name == part), None)
+        return _read_blob(read, oid) if oid else None
+    return None
 
 
 def _find_files(
@@ -108,9 +126,14 @@ def _find_files(
         if depth > MAX_DEPTH:
             on_fault(commit, path, f"the tree is more than {MAX_DEPTH} folders deep")
             continue
-        entries = _read_tree(read, entry.oid)
+        folder = f"the folder {path}" if path else "the tree"
+        try:
+            entries = _read_tree(read, entry.oid)
+        except TooLargeError:
+            on_fault(commit, path, f"{folder} is {TOO_LARGE}")
+            continue
         if entries is None:
-            on_fault(commit, path, f"{f'the folder {path}' if path else 'the tree'} is {MISSING}")
+            on_fault(commit, path, f"{folder} is {MISSING}")
             continue
         count += len(entries)
         if count > MAX_ENTRIES:
@@ -132,10 +155,11 @@ def _read_blob(read: ReadObject, oid: str) -> bytes | None:
     return found[1] if found is not None and found[0] == git_object.BLOB else None
 
 
-def write_tree(write: WriteObject, files: Mapping[str, bytes]) -> str:
+def write_tree(write: WriteObject, files: Mapping[str, File]) -> str:
     """Writes files and the folders they are in, and gives the tree's id.
 
-    Raises WireError for a path that no tree can hold.
+    A file is its bytes, or the id of a blob that is there. Raises WireError for a path that no tree
+    can hold.
     """
     top: _Folder = {}
     for path, data in files.items():
@@ -145,7 +169,7 @@ def write_tree(write: WriteObject, files: Mapping[str, bytes]) -> str:
         inside = top
         for folder in folders:
             found = inside.setdefault(folder, {})
-            if isinstance(found, bytes):
+            if not isinstance(found, dict):
                 raise _no_room()
             inside = found
         if name in inside:
@@ -157,9 +181,11 @@ def write_tree(write: WriteObject, files: Mapping[str, bytes]) -> str:
 def _write_folder(write: WriteObject, inside: _Folder) -> str:
     entries = []
     for name, what in inside.items():
-        is_folder = isinstance(what, dict)
-        oid = _write_folder(write, what) if isinstance(what, dict) else write(git_object.BLOB, what)
-        entries.append(TreeEntry(name, oid, is_folder))
+        if isinstance(what, dict):
+            oid = _write_folder(write, what)
+        else:
+            oid = what if isinstance(what, str) else write(git_object.BLOB, what)
+        entries.append(TreeEntry(name, oid, isinstance(what, dict)))
     return write(git_object.TREE, git_object.format_tree(entries))
 
 

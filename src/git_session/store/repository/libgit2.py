@@ -12,6 +12,7 @@ from pygit2.enums import Option, RepositoryOpenFlag
 
 from git_session.errors import ReadOnlyError
 from git_session.store.git.discovery import explain_refusal, require_regular_above
+from git_session.wire.git_object import require_small
 
 _FROM_GIT_DIR: Final = (
     RepositoryOpenFlag.FROM_ENV | RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
@@ -51,13 +52,19 @@ def create_repository(path: Path, *, is_bare: bool) -> pygit2.Repository:
     return _open(path, RepositoryOpenFlag.NO_SEARCH)
 
 
-def open_packs(folders: Iterable[str]) -> pygit2.Odb:
-    """Opens the packs of object folders, without the objects that are files of their own."""
-    pygit2.option(Option.ENABLE_CACHING, False)
-    packs = pygit2.Odb()
-    for folder in folders:
-        packs.add_backend(pygit2.OdbBackendPack(folder), 1)
-    return packs
+class Packs:
+    """Reads the packs of object folders, without the objects that are files of their own."""
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        pygit2.option(Option.ENABLE_CACHING, False)
+        self._packs = pygit2.Odb()
+        for folder in folders:
+            self._packs.add_backend(pygit2.OdbBackendPack(folder), 1)
+
+    def read(self, oid: str) -> tuple[int, bytes]:
+        """Reads an object: its kind and its bytes. Raises what is in ERRORS, and TooLargeError."""
+        require_small(oid, *self._packs.read_header(oid))
+        return self._packs.read(oid)
 
 
 def find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:

@@ -20,14 +20,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
+from git_session.errors import TooLargeError
 from git_session.store.files.config_file import cannot_write, create_directory
 from git_session.store.files.regular_file import open_regular, read_regular
 from git_session.store.repository.ref_move import sync_folder
-from git_session.wire.git_object import KINDS, LARGEST, format_object
+from git_session.wire.git_object import KINDS, LARGEST, format_object, require_small
 
 _ID_LENGTH: Final = 40
 _HASH_SIZE: Final = 20
 _SMALL: Final = 1 << 16
+_HEAD_ROOM: Final = 32
+"""Bytes; more than an object says before its content: its kind and its size."""
+
+_LONGEST: Final = LARGEST + (LARGEST >> 8)
+"""Bytes of a file; what is read has no more, as compressing adds less than that at worst."""
+
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TEMPORARY: Final = "tmp_obj_"
@@ -67,20 +74,26 @@ class ObjectFiles:
             from git_session.store.git.cat_file import CatFile
 
             return CatFile(self._common_dir)
-        from git_session.store.repository.libgit2 import open_packs
+        from git_session.store.repository.libgit2 import Packs
 
-        return open_packs(self._folders)
+        return Packs(self._folders)
 
     def read(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object: its kind and its bytes; None when it is missing or damaged."""
+        """Reads an object: its kind and its bytes; None when it is missing or damaged.
+
+        Raises TooLargeError for one that is larger than what is read.
+        """
         return self.read_loose(oid) or self._read_packed(oid)
 
     def read_loose(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object that is in a file of its own; libgit2 is not loaded for it."""
+        """Reads an object that is in a file of its own; libgit2 is not loaded for it.
+
+        Raises TooLargeError.
+        """
         if len(oid) != _ID_LENGTH or not oid.isalnum():
             return None  # no path may be made of it
         for folder in self._folders:
-            data = _read_file(f"{folder}/{oid[:2]}/{oid[2:]}")
+            data = _read_file(f"{folder}/{oid[:2]}/{oid[2:]}", oid)
             found = None if data is None else decode_loose(data, oid)
             if found is not None:
                 return found
@@ -118,8 +131,11 @@ class ObjectFiles:
         One that is sound, cannot be read or is somebody else's stays. Raises ReadOnlyError.
         """
         path = f"{self._folders[0]}/{oid[:2]}/{oid[2:]}"
-        data = _read_file(path)
-        if data is None or decode_loose(data, oid) is not None:
+        try:
+            data = _read_file(path, oid)
+            if data is None or decode_loose(data, oid) is not None:
+                return
+        except TooLargeError:
             return
         create_directory(folder)
         try:
@@ -137,15 +153,19 @@ class ObjectFiles:
 
 
 def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
-    """Decodes an object from the bytes of its file; None when it is not the one of that id."""
+    """Decodes an object from the bytes of its file; None when it is not the one of that id.
+
+    Of one that is too large the beginning is enough. Raises TooLargeError.
+    """
     try:
-        content = zlib.decompress(data) if len(data) < _SMALL else _decompress(data)
+        content = zlib.decompress(data) if len(data) < _SMALL else _decompress(data, oid)
     except zlib.error:
         return None
     head, _, body = content.partition(b"\0")
     word, _, size = head.partition(b" ")
     if word not in KINDS or size != b"%d" % len(body) or _hash(content) != oid:
         return None
+    require_small(oid, KINDS[word], len(body))
     return KINDS[word], body
 
 
@@ -158,13 +178,25 @@ def _hash(whole: bytes) -> str:
     return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
 
 
-def _decompress(data: bytes) -> bytes:
-    """Decompresses up to LARGEST bytes, which what is small cannot become. Raises zlib.error."""
+def _decompress(data: bytes, oid: str) -> bytes:
+    """Decompresses an object that says itself how large it is. Raises zlib.error, TooLargeError.
+
+    What is small is not asked: it cannot become much more than what is read (1,032 times as much).
+    """
+    _require_small_head(data, oid)
     stream = zlib.decompressobj()
-    content = stream.decompress(data, LARGEST)
+    content = stream.decompress(data, LARGEST + _HEAD_ROOM)
     if not stream.eof:
         raise zlib.error("the end is missing")
     return content
+
+
+def _require_small_head(data: bytes, oid: str) -> None:
+    """Looks at the beginning of an object's file. Raises zlib.error, TooLargeError."""
+    head = zlib.decompressobj().decompress(data, _HEAD_ROOM).partition(b"\0")[0]
+    word, _, size = head.partition(b" ")
+    if word in KINDS and size.isdigit():
+        require_small(oid, KINDS[word], int(size))
 
 
 def _has_sound_indexes(folder: str) -> bool:
@@ -191,10 +223,10 @@ def _ends_in_its_hash(path: str) -> bool:
                 content.release()
 
 
-def _read_file(path: str) -> bytes | None:
+def _read_file(path: str, oid: str) -> bytes | None:
     """Reads a file; None for what cannot be read at once, such as a folder or a FIFO.
 
-    What else may be in its place needs no look: it is not what its name says.
+    What else may be in its place needs no look: it is not what its name says. Raises TooLargeError.
     """
     try:
         fd = os.open(path, _READ_FLAGS)
@@ -202,8 +234,11 @@ def _read_file(path: str) -> bytes | None:
         return None
     try:
         data = os.read(fd, _SMALL)
-        return data if len(data) < _SMALL else data + _read_rest(fd)
-    except OSError:
+        if len(data) < _SMALL:
+            return data
+        _require_small_head(data, oid)
+        return data + _read_rest(fd)
+    except (OSError, zlib.error):
         return None
     finally:
         os.close(fd)
@@ -253,8 +288,8 @@ def _write_at_once(objects: str, oid: str, data: bytes, *, is_durable: bool) -> 
 def _read_rest(fd: int) -> bytes:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         return b""
-    with open(fd, "rb", buffering=0, closefd=False) as file:
-        return file.readall()
+    with open(fd, "rb", closefd=False) as file:
+        return file.read(_LONGEST)
 
 
 def _follow_alternates(folder: str, depth: int = 0) -> Iterator[str]:

@@ -31,7 +31,7 @@ from git_session.store.repository.ref_move import clear_dead_locks, sync_folder
 from git_session.store.repository.refs import REPAIR_HINT, RefStore
 from git_session.store.repository.walk import WINDOW, Walk
 from git_session.wire import git_object, names
-from git_session.wire.commit import MISSING, LogCommit, is_of_log
+from git_session.wire.commit import MISSING, File, LogCommit, is_of_log
 
 if TYPE_CHECKING:
     import pygit2
@@ -225,7 +225,7 @@ class ObjectStore(RefStore):
     def write_commit(
         self,
         *,
-        files: Mapping[str, bytes],
+        files: Mapping[str, File],
         parents: Sequence[str],
         message: str,
         time: int | None,
@@ -233,8 +233,9 @@ class ObjectStore(RefStore):
     ) -> str:
         """Writes a commit of `files` at `time` (s since the epoch, None: now).
 
-        `committer` is `Name <address>`. No ref moves. Raises WireError for a path that no tree can
-        hold, ReadOnlyError, and GitSessionError.
+        A file is its bytes, or the id of a blob that is there; `committer` is `Name <address>`.
+        No ref moves. Raises WireError for a path that no tree can hold, ReadOnlyError, and
+        GitSessionError.
         """
         seconds = int(clock.time()) if time is None else time
         tree = commits.write_tree(self._write_object, files)

@@ -7,11 +7,11 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from git_session.errors import DamagedLogError, EnvironmentFaultError
+from git_session.errors import DamagedLogError, EnvironmentFaultError, TooLargeError
 from git_session.store.files.config_file import cannot_write
 from git_session.store.files.regular_file import (
     open_regular,
@@ -162,7 +162,9 @@ def find_lost_commits(store: ObjectStore) -> Iterator[Place]:
 
 def _is_of_grite(store: ObjectStore, oid: str) -> bool:
     """Tells whether a commit is of a log or a snapshot, and not of the project's own history."""
-    found = store.files.read(oid)
+    found = None
+    with suppress(TooLargeError):
+        found = store.files.read(oid)
     return found is not None and found[0] == git_object.COMMIT and names.is_of_grite(found[1])
 
 
