@@ -187,8 +187,6 @@ class LogReader:
 
     def _open_index(self) -> LogIndex:
         path = self.store.common_dir / names.SESSION_DIR / "index.db"
-        if self._index is not None:
-            self._index.close()
         self._index = LogIndex.open(path, trust=self.trust.digest)
         return self._index
 
