@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -158,6 +159,25 @@ def test_tools_say_what_they_do_what_they_take_and_whether_they_write(repo: Path
             assert tool.annotations.read_only_hint is (name in {"list", "tasks", "wait"})
 
     _play(_server(repo), story)
+
+
+def test_request_with_a_lone_surrogate_gets_an_error(repo: Path, cli: Cli, task: str) -> None:
+    """Python writes one as JSON; the SDK's reader drops the line, and the agent would wait."""
+    info = {"name": "a", "version": "1"}
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info}
+    start = {"name": "start", "arguments": {"task": task, "engine": "\ud800"}}
+    requests: list[dict[str, object]] = [
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": start},
+        {"id": 3, "method": "ping"},
+    ]
+    lines = "".join(json.dumps({"jsonrpc": "2.0", **request}) + "\n" for request in requests)
+    ran = cli(repo, "mcp", stdin=lines)
+    answers = {answer["id"]: answer for answer in map(json.loads, ran.stdout.splitlines())}
+    assert set(answers) == {1, 2, 3}
+    assert "half a surrogate pair" in answers[2]["error"]["message"]
+    assert SessionLog.open(repo).sessions() == []
 
 
 def test_without_the_extra_the_error_says_what_to_install(repo: Path, cli: Cli) -> None:

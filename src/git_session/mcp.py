@@ -8,6 +8,7 @@ that agent started. Source: the Model Context Protocol, transport stdio.
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -17,7 +18,9 @@ from typing import Annotated, Any, Final, Literal, ParamSpec, TypeVar
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp.types import INVALID_REQUEST, ErrorData, JSONRPCError, ToolAnnotations
 from pydantic import Field, ValidationError
 
 from git_session._version import __version__
@@ -216,6 +219,53 @@ class _Server(MCPServer[Any]):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(_explain_arguments(name, error.__cause__)) from error.__cause__
             raise
+
+    async def run_stdio_async(self) -> None:
+        """Serve on stdin and stdout, and answer requests that the SDK would drop."""
+        async with stdio_server() as (incoming, outgoing), anyio.create_task_group() as group:
+            hand_on, readable = anyio.create_memory_object_stream[SessionMessage | Exception]()
+
+            async def answer_unreadable() -> None:
+                async with hand_on:
+                    async for item in incoming:
+                        answer = _refuse_unreadable(item)
+                        if answer is not None:
+                            await outgoing.send(SessionMessage(answer))
+                        else:
+                            await hand_on.send(item)
+
+            group.start_soon(answer_unreadable)
+            server = self._lowlevel_server
+            await server.run(readable, outgoing, server.create_initialization_options())
+
+
+def _refuse_unreadable(item: SessionMessage | Exception) -> JSONRPCError | None:
+    """Form the answer to a request with half a surrogate pair; None for all else.
+
+    The SDK cannot read it and would drop it, and whoever asked would wait for ever.
+    """
+    if not isinstance(item, ValidationError):
+        return None
+    try:
+        request = json.loads(item.errors()[0]["input"])
+        number = request["id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if "method" not in request or type(number) not in (int, str):
+        return None
+    if not _has_surrogate(request) or _has_surrogate(number):
+        return None
+    message = "the request holds half a surrogate pair, such as \\ud800, which is no text"
+    error = ErrorData(code=INVALID_REQUEST, message=message)
+    return JSONRPCError(jsonrpc="2.0", id=number, error=error)
+
+
+def _has_surrogate(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _explain_arguments(tool: str, error: ValidationError) -> str:
