@@ -283,6 +283,8 @@ def _stream_nothing(_start: str) -> Generator[LogCommit | str]:
 class MemoryStore:
     """Stands in for ObjectStore: the same objects, refs in a dict."""
 
+    common_dir = Path("no-such-folder")
+
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.common_dir = Path(os.devnull)  # what is kept in files is lost

@@ -555,7 +555,7 @@ def test_a_shallow_clone_reads_what_it_has_and_tells_the_rest(tmp_path: Path, ba
     assert [fault[:2] for fault in faults] == [(line[5], "")]
     with pytest.raises(DamagedLogError) as caught:
         read_damaged(bare, line[9])
-    assert caught.value.hint == "git fetch --unshallow"
+    assert caught.value.hint == "git session sync fetches the rest of a shallow log"
 
 
 def test_a_partial_clone_is_read_without_asking_its_remote(tmp_path: Path) -> None:

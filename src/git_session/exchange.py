@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 from git_session.errors import (
@@ -26,6 +26,7 @@ from git_session.scanning import Scan
 from git_session.store.git.remote import Git, PushOutcome
 from git_session.store.git.remote import PushState as _State
 from git_session.store.outgoing.refused import forget_refused, write_refused
+from git_session.store.repository.absence import find_promisors, has_gaps, has_shallow_log
 from git_session.store.repository.commits import ignore_fault, read_log_commit
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
@@ -61,7 +62,10 @@ class Exchange:
                 before = remote.head
                 self._git.timeout_s = self._share_time(len(remotes) - number)
                 self._store.clear_dead_locks()  # git cannot tell them from its own
-                self._git.fetch(remote.name, [names.tracking_refspec(remote.tracking)], prune=True)
+                refspecs = [names.tracking_refspec(remote.tracking)]
+                self._git.fetch(remote.name, refspecs, prune=True)
+                if remote.attempts == 1:
+                    self._complete(remote, refspecs)
                 remote.head = self._store.read_ref(ref)
                 if remote.head != before:
                     self._store.wait_for_disk()
@@ -79,6 +83,29 @@ class Exchange:
                     )
                 continue
             self._look_for_unanswered(remote, before)
+
+    def _complete(self, remote: Remote, refspecs: Sequence[str]) -> None:
+        """Fetch what git alone has left out of the log: with a depth limit, or in a partial clone.
+
+        Branches stay as shallow as they are.
+        """
+        is_shallow = has_shallow_log(self._store)
+        is_partial = bool(find_promisors(self._git)) and self._has_gaps()
+        if is_shallow or is_partial:
+            self._git.fetch(
+                remote.name, refspecs, prune=True, is_deep=is_shallow, is_anew=is_partial
+            )
+
+    def _has_gaps(self) -> bool:
+        from git_session.store.index.log_index import IndexLostError, LogIndex  # sqlite3
+
+        # What the index knows was read whole.
+        path = self._store.common_dir / names.SESSION_DIR / "index.db"
+        with closing(LogIndex.open(path, trust=None)) as index:
+            try:
+                return has_gaps(self._store, index)
+            except IndexLostError:
+                return has_gaps(self._store, frozenset())
 
     def push(self, remotes: Sequence[Remote], target: str) -> list[Remote]:
         """Pushes a commit by its id to the logs that it descends from.

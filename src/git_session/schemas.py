@@ -70,12 +70,21 @@ class Block(BaseModel):
     last_output_ref: str | None = None
 
 
+class Warned(Model):
+    """Holds what to know about an answer: a stable word, a sentence, and what to do about it."""
+
+    code: str
+    message: str
+    hint: str
+
+
 class Success(Model):
     """Holds what a command prints when it worked; each command has a schema of its `data`."""
 
     schema_version: Literal[1]
     ok: Literal[True]
     data: Any
+    warnings: list[Warned] = Field(default=[], description="Only there when there are some.")
 
 
 class Failure(Model):

@@ -8,9 +8,16 @@ from typing import Any, Final
 
 from git_session.checkouts import Checkouts, checkout_row
 from git_session.cli.moments import moment_data, say_moment
-from git_session.cli.opening import find_here, open_past, say_no_log, say_problems
+from git_session.cli.opening import (
+    find_here,
+    is_incomplete,
+    open_past,
+    say_no_log,
+    say_problems,
+)
 from git_session.cli.output import print_data, print_line, print_table, terminal_width
 from git_session.cli.sessions_table import (
+    NOTHING,
     choose_columns,
     format_footer,
     format_sums,
@@ -98,6 +105,8 @@ def list_in_full(
             totals=(0, 0) if shown else _count_all(logs),
             unsent=logs[0].unsent() if not is_several and logs[0].moment is None else None,
         )
+        if not is_several and line == NOTHING and is_incomplete(logs[0]):
+            line = "no sessions in what is here of the log"
         _say_footer(found, line, format_sums(sum_attributes(shown)) if is_wide else "")
 
 

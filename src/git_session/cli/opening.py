@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from git_session.cli.output import add_warning
 from git_session.cli.progress import Progress
 from git_session.cli.streams import say, say_warning
 from git_session.errors import GitSessionError, LostLogError, NotARepositoryError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from git_session.log import SessionLog
     from git_session.queries import LogQueries
+    from git_session.store.repository.objects import ObjectStore
 
 _MOST_WARNINGS: Final = 3
 _MANY: Final = 1000
@@ -23,7 +25,10 @@ _MANY: Final = 1000
 _SECOND_MS: Final = 1000
 """A moment counts to the end of its second."""
 
+_MISSING: Final = "missing_object"
 _opened: list[LogQueries] = []
+_told: list[ObjectStore] = []
+"""Those of which it was said that the log is incomplete."""
 
 
 def open_log() -> SessionLog:
@@ -123,6 +128,8 @@ def name_here() -> str:
 def say_problems(log: LogQueries) -> None:
     """Says in a few lines what was left out while reading, if anything was."""
     problems = log.problems
+    if is_incomplete(log):
+        problems = [problem for problem in problems if problem.code != _MISSING]
     for problem in problems[:_MOST_WARNINGS]:
         place = f" (commit {problem.commit[:7]})" if problem.commit else ""
         say_warning(f"{problem.message}{place}")
@@ -130,6 +137,25 @@ def say_problems(log: LogQueries) -> None:
         say_warning(f"and {len(problems) - _MOST_WARNINGS} more like these")
     if problems:
         say("hint: git session fsck names them all")
+
+
+def is_incomplete(log: LogQueries) -> bool:
+    """Tell whether git has left parts of the log at a remote, and say once what fetches them."""
+    missing = sum(problem.code == _MISSING for problem in log.problems)
+    if not missing:
+        return False
+    from git_session.store.repository.absence import explain_gaps
+
+    told = explain_gaps(log.store, missing)
+    if told is None:
+        return False
+    if log.store not in _told:
+        message, hint = told
+        add_warning("incomplete_log", message, hint)
+        say_warning(message)
+        say(f"hint: {hint}")
+        _told.append(log.store)
+    return True
 
 
 def say_no_log(log: LogQueries) -> bool:

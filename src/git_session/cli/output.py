@@ -21,12 +21,22 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 
+_warnings: Final[list[dict[str, str]]] = []
 _SHELL_WORDS: Final = r"[^A-Za-z0-9_./-]"
 
 
 def print_data(data: Any) -> None:
     """Prints the envelope of a success."""
-    _print_json({"schema_version": SCHEMA_VERSION, "ok": True, "data": data})
+    envelope = {"schema_version": SCHEMA_VERSION, "ok": True, "data": data}
+    if _warnings:
+        envelope["warnings"] = _warnings.copy()
+        _warnings.clear()
+    _print_json(envelope)
+
+
+def add_warning(code: str, message: str, hint: str) -> None:
+    """Add a warning to the envelope that is printed next."""
+    _warnings.append({"code": code, "message": message, "hint": hint})
 
 
 def format_data(data: Any) -> bytes:

@@ -13,6 +13,7 @@ from git_session.cli.table import Column
 from git_session.cli.text import count, format_age
 from git_session.liveness import OTHER_HOST
 
+NOTHING: Final = "no sessions yet"
 _SEEN_COLORS: Final = {"alive": "green", "dead:": "red"}
 _WAITING: Final = "waiting"
 
@@ -150,7 +151,7 @@ def format_footer(
 def _format_none(active: int, exited: int, *, is_whole: bool) -> str:
     """Forms that no session matches, of the active ones or, `is_whole`, of all there are."""
     if not active + exited:
-        return "no sessions yet"
+        return NOTHING
     if not active and not is_whole:
         return "no session is active"
     told = [f"{active} active"] if active else []

@@ -40,6 +40,13 @@ _FETCH: Final = (
 _PUSH: Final = (
     *("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"),
 )
+_KEEP_ALL: Final = "--filter=blob:limit=1g"
+"""Filters nothing that a log has. Objects that came without a filter are dropped by `git gc` in a
+partial clone where commits that came with one lead to them."""
+
+_DEEPEN: Final = f"--depth={(1 << 31) - 2}"
+"""The largest finite depth. The next number is git's --unshallow, which deepens branches, too."""
+
 _LS_REMOTE: Final = ("ls-remote", "--refs", "--quiet")
 
 _FETCH_ATTEMPTS: Final = 4
@@ -82,13 +89,28 @@ class Git(GitSettings):
         self._may_ask = may_ask
         self._on_progress = on_progress
 
-    def fetch(self, remote: str, refspecs: Sequence[str], *, prune: bool) -> None:
+    def fetch(
+        self,
+        remote: str,
+        refspecs: Sequence[str],
+        *,
+        prune: bool,
+        is_deep: bool = False,
+        is_anew: bool = False,
+    ) -> None:
         """Fetches `refspecs` and nothing else; a remote that has none of them is no failure.
 
-        Raises NotFoundError for an unknown remote, RemoteError, ReadOnlyError.
+        `is_deep` fetches what a depth limit left out, `is_anew` all objects, also those that are
+        said to be here. Raises NotFoundError for an unknown remote, RemoteError, ReadOnlyError.
         """
         address = self.find_address(remote)
-        options = (*_FETCH, self._progress_option(), "--prune" if prune else "--no-prune")
+        options = [*_FETCH, self._progress_option(), "--prune" if prune else "--no-prune"]
+        if is_deep:
+            options.append(_DEEPEN)
+        if is_anew:
+            options.append("--refetch")
+        if is_anew and self.read_flag(f"remote.{remote}.promisor", default=False):
+            options.append(_KEEP_ALL)
         for attempt in range(_FETCH_ATTEMPTS):
             ended = self._reach(address, options, refspecs)
             if ended.code != _SOME_REFS_FAILED:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Container
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from git_session.errors import GitSessionError, LostLogError, NotFoundError
+from git_session.errors import (
+    DamagedLogError,
+    GitSessionError,
+    LostLogError,
+    NotFoundError,
+    TooLargeError,
+)
+from git_session.store.files.regular_file import read_regular
 from git_session.store.git.values import parse_flag
 from git_session.store.repository.refs import RefStore
 from git_session.wire import names
+from git_session.wire.git_object import COMMIT
 from git_session.wire.plain_text import quote_word
+
+if TYPE_CHECKING:
+    from git_session.store.git.settings import GitSettings
+    from git_session.store.repository.objects import ObjectStore
 
 
 def explain_absence(store: RefStore) -> NotFoundError:
@@ -34,35 +47,76 @@ def refuse_to_hide(store: RefStore) -> None:
         raise lost
 
 
-def is_partial(store: RefStore) -> bool:
-    """Tell whether git left objects at a remote: a shallow or a partial clone.
+def explain_gaps(store: ObjectStore, missing: int) -> tuple[str, str] | None:
+    """Form a sentence and a hint about `missing` parts that git left at a remote on purpose.
 
-    Source: gitrepository-layout ("shallow"), git-config ("remote.<name>.promisor").
+    None in a clone that is whole by all that git says: there the parts are lost.
+    """
+    many = missing > 1
+    if has_shallow_log(store):
+        what = f"{missing} commit{'s' * many} and what is before {'them' if many else 'it'}"
+        why = f"{what} {'are' if many else 'is'} not here, as it was fetched with a depth limit"
+    elif find_promisors(store.settings):
+        why = f"{missing} object{'s' * many} of it {'are' if many else 'is'} not here"
+        why += ", as this is a partial clone"
+    else:
+        return None
+    return f"the log is incomplete: {why}", "git session sync fetches the rest"
+
+
+def has_gaps(store: ObjectStore, known: Container[str]) -> bool:
+    """Tell whether a part of the log cannot be read, but for the commits in `known`."""
+    head = store.read_ref(names.WAL_REF)
+    if head is None or head in known:
+        return False
+    faults: list[str] = []
+    commits = store.read_commits(head, known, lambda *fault: faults.append(fault[2]))
+    try:
+        return any(faults or None in dict(commit.chunks).values() for commit in commits)
+    except DamagedLogError:
+        return True
+
+
+def has_shallow_log(store: ObjectStore) -> bool:
+    """Tell whether the log was fetched with a depth limit; one of branches does not count.
+
+    Source: gitrepository-layout ("shallow").
     """
     try:
-        if os.path.getsize(store.common_dir / "shallow"):
-            return True
+        lines = read_regular(store.common_dir / "shallow").decode(errors="replace").split("\n")
     except OSError:
-        pass
-    return bool(find_promisors(store))
+        return False
+    return any(is_of_grite(store, oid) for oid in lines if oid)
 
 
-def find_source(store: RefStore) -> str | None:
+def find_source(store: ObjectStore) -> str | None:
     """Name the remote that has what a shallow or partial clone lacks; None in a whole one."""
-    if not is_partial(store):
+    promisors = find_promisors(store.settings)
+    if not promisors and not has_shallow_log(store):
         return None
     with suppress(GitSessionError):
-        return (find_promisors(store) or store.settings.default_remotes())[0]
+        return (promisors or store.settings.default_remotes())[0]
     return None
 
 
-def find_promisors(store: RefStore) -> list[str]:
-    """List the remotes that git may fetch missing objects from, each time it misses one."""
+def find_promisors(settings: GitSettings) -> list[str]:
+    """List the remotes that git may fetch missing objects from: those of a partial clone.
+
+    Source: git-config ("remote.<name>.promisor").
+    """
     try:
-        found = store.settings.config_matching(r"^remote\..*\.promisor$")
+        found = settings.config_matching(r"^remote\..*\.promisor$")
     except GitSessionError:
         return []
     return [key[len("remote.") : -len(".promisor")] for key, value in found if parse_flag(value)]
+
+
+def is_of_grite(store: ObjectStore, oid: str) -> bool:
+    """Tell whether a commit is of a log or a snapshot, and not of the project's own history."""
+    found = None
+    with suppress(TooLargeError):
+        found = store.files.read(oid)
+    return found is not None and found[0] == COMMIT and names.is_of_grite(found[1])
 
 
 def _find_lost(store: RefStore) -> LostLogError | None:

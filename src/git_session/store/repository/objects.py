@@ -217,7 +217,7 @@ class ObjectStore(RefStore):
         for path in self.files.list_paths(oid):
             require_readable(path)
         shallow = self._repository.is_shallow
-        hint = "git fetch --unshallow" if shallow else REPAIR_HINT
+        hint = "git session sync fetches the rest of a shallow log" if shallow else REPAIR_HINT
         return DamagedLogError(f"the log's commit {oid} cannot be read", hint)
 
     # -- writing

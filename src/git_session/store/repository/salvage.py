@@ -7,11 +7,11 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from git_session.errors import DamagedLogError, EnvironmentFaultError, TooLargeError
+from git_session.errors import DamagedLogError, EnvironmentFaultError
 from git_session.store.files.config_file import cannot_write
 from git_session.store.files.regular_file import (
     open_regular,
@@ -22,10 +22,11 @@ from git_session.store.git.child import run_program
 from git_session.store.git.program import git_environment
 from git_session.store.git.remote import Git
 from git_session.store.repository import commits
+from git_session.store.repository.absence import is_of_grite
 from git_session.store.repository.commits import OnFault, ReadObject, ignore_fault
 from git_session.store.repository.objects import ObjectStore
 from git_session.store.repository.walk import Walk
-from git_session.wire import git_object, names
+from git_session.wire import names
 from git_session.wire.commit import LogCommit
 from git_session.wire.plain_text import quote_word
 
@@ -76,7 +77,7 @@ def find_refs(store: ObjectStore, origin: str = "") -> Iterator[Place]:
     for ref, oid in store.list_refs("refs/").items():
         if ref.startswith(_CODE_REFS) or (ref == names.WAL_REF and not origin):
             continue
-        if names.LOCK_PREFIX.removeprefix("refs/") in ref or not _is_of_grite(store, oid):
+        if names.LOCK_PREFIX.removeprefix("refs/") in ref or not is_of_grite(store, oid):
             continue
         remote = names.tracked_remote(ref)
         is_theirs = bool(origin) or ref.startswith(names.TRACKING_PREFIX)
@@ -152,20 +153,12 @@ def find_lost_commits(store: ObjectStore) -> Iterator[Place]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for oid in _list_commits(store):
-        if _is_of_grite(store, oid):
+        if is_of_grite(store, oid):
             head = commits.read_commit_head(store.files.read, oid)
             found[oid] = head.parents if head else ()
     older = {parent for parents in found.values() for parent in parents}
     for oid in sorted(found.keys() - older):
         yield Place("lost", "commits that no ref leads to", oid)
-
-
-def _is_of_grite(store: ObjectStore, oid: str) -> bool:
-    """Tells whether a commit is of a log or a snapshot, and not of the project's own history."""
-    found = None
-    with suppress(TooLargeError):
-        found = store.files.read(oid)
-    return found is not None and found[0] == git_object.COMMIT and names.is_of_grite(found[1])
 
 
 def _list_commits(store: ObjectStore) -> Iterator[str]:
