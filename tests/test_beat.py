@@ -21,12 +21,15 @@ from git_session.errors import (
 )
 from git_session.log import SessionLog
 from git_session.store.host.beats import Beat, Beats
-from git_session.store.host.processes import look_at, read_here, read_process
+from git_session.store.host.processes import look_at, read_here, read_host, read_process
+from git_session.wire.evidence import format_evidence
 from tests.conftest import git, list_imports
 
 T0: Final = 1_800_000_000_000
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
+HERE: Final = format_evidence(read_host())
+"""Extra keys that a session has for its host."""
 
 
 class Day:
@@ -112,7 +115,7 @@ def test_a_pid_of_no_process_here_is_recorded_without_evidence(day: Day) -> None
     child = subprocess.Popen(["true"])
     child.wait()
     day.start(pid=child.pid)
-    assert (day.row()["pid"], day.row()["extras"]) == (child.pid, {})
+    assert (day.row()["pid"], day.row()["extras"]) == (child.pid, HERE)
 
 
 def test_a_beat_writes_no_object_and_loads_no_slow_library(repo: Path) -> None:
@@ -151,7 +154,8 @@ def test_a_transition_takes_up_what_the_beats_told(day: Day) -> None:
     day.log().advance(day.session, "ready", attributes={"cost": "0.7"})
     row = day.row()
     assert row["last_heartbeat_ts"] == day.now
-    assert row["extras"] == {"attr_tokens": 2, "attr_model": "big", "attr_cost": "0.7"}
+    told = {"attr_tokens": 2, "attr_model": "big", "attr_cost": "0.7"}
+    assert row["extras"] == HERE | told
     held = day.held()
     assert held is not None
     assert (held.attributes, held.recorded_ts) == ({}, day.now)
@@ -298,13 +302,13 @@ def test_a_session_started_inside_another_one_names_its_parent(day: Day) -> None
     parent = day.start()
     day.environ["GIT_SESSION_ID"] = parent[:-1]
     child = day.start()
-    assert day.row()["extras"] == {"parent_session": parent}
+    assert day.row()["extras"] == HERE | {"parent_session": parent}
     day.log().exit(parent)
     day.start()
-    assert day.row()["extras"] == {}
+    assert day.row()["extras"] == HERE
     day.environ["GIT_SESSION_ID"] = "s-of-another-repository"
     day.start()
-    assert day.row()["extras"] == {"parent_session": "s-of-another-repository"}
+    assert day.row()["extras"] == HERE | {"parent_session": "s-of-another-repository"}
     assert child
 
 

@@ -307,6 +307,12 @@ def test_the_demo_plays_in_a_place_of_its_own_and_says_how_to_look_further(
         assert len(cli(made / clone, "tasks", "--json").json()["data"]["tasks"]) == 6
 
 
+def test_demo_records_what_the_commands_record(cli: Cli, repo: Path) -> None:
+    played = cli(repo.parent, "demo", "place", "--json").json()["data"]
+    hosts = {row["extras"]["host"] for row in played["sessions"]}
+    assert hosts == {os.uname().nodename}
+
+
 def test_the_demo_never_plays_in_a_directory_that_is_in_use(cli: Cli, repo: Path) -> None:
     ran = cli(repo, "demo", ".")
     assert (ran.code, ran.stdout) == (2, "")

@@ -15,12 +15,24 @@ import pytest
 
 from git_session import vitals
 from git_session.beat import write_beat
+from git_session.fold.find import find_task
+from git_session.fold.plan import Draft
+from git_session.fold.replay import Replay
 from git_session.fold.rows import session_row
 from git_session.liveness import NO_EVIDENCE, judge
 from git_session.log import SessionLog
 from git_session.store.host.beats import Beats
-from git_session.store.host.processes import look_at, read_here, read_machine, read_process
-from git_session.wire.evidence import parse_evidence
+from git_session.store.host.processes import (
+    is_in_first_pid_ns,
+    look_at,
+    read_here,
+    read_host,
+    read_machine,
+    read_process,
+)
+from git_session.wire import event as kinds
+from git_session.wire.block import SessionState, format_block
+from git_session.wire.evidence import Evidence, format_evidence, parse_evidence
 from tests.conftest import Cli, git
 
 HOUR: Final = 3_600_000
@@ -361,7 +373,9 @@ def test_beat_says_what_it_wrote_in_json_and_is_quiet_else(repo: Path, task: str
     )
     quiet = cli(repo, "beat", env={"GIT_SESSION_ID": session})
     assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
-    assert cli(repo, "beat").code == 0
+    guessed = cli(repo, "beat")
+    assert (guessed.code, guessed.stdout, guessed.stderr) == (0, f"{session} beat\n", "")
+    assert cli(repo, "beat", "--json").json()["data"]["session_id"] == session
 
 
 @pytest.mark.parametrize("given", ["tokens", "=1", "Tokens=1", "a-b=1", ""])
@@ -387,3 +401,118 @@ def test_rows_are_made_without_a_clock(repo: Path, task: str) -> None:
     folded, life = log.find_session(_start(repo, task, pid=os.getpid()))
     row = session_row(log.replay(), folded, life)
     assert (row["liveness"], row["heartbeat_age_ms"], row["activity"]) == (None, None, None)
+
+
+# ------------------------------------------------------------------------------- on which host
+
+
+def test_host_of_a_session_without_a_pid_is_recorded_and_never_kills_it(
+    repo: Path, task: str, tmp_path: Path
+) -> None:
+    session = _start(repo, task)
+    extras = SessionLog.open(repo).session(session).extras
+    assert extras == format_evidence(read_host())
+    assert set(extras) <= {"host", "machine"}
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", str(repo), str(other))
+    git(other, "fetch", "--quiet", "origin", "refs/grite/wal:refs/grite/wal")
+    assert _verdict(other, session) == ("unknown", "no pid")
+    late = SessionLog.open(other, clock=lambda: int(time.time() * 1000) + 1000 * HOUR)
+    assert late.session(session).liveness.verdict == "unknown"
+    row = late.session_row(session)
+    told = vitals.Vitals(tmp_path, here=Evidence("boxB", boot_id="of boxB"))
+    judged = told.complete_with(row, None, row["updated_ts"] + HOUR)["liveness"]
+    assert (judged["verdict"], judged["reasons"]) == ("quiet", ["old beat", "other host"])
+
+
+def test_host_of_a_session_without_a_pid_follows_its_records(repo: Path, task: str) -> None:
+    far = {"host": "boxB", "machine": "0123456789abcdef", "boot_id": "b", "pid_start": 1}
+    log = SessionLog.open(repo)
+    session = _start(repo, task, extras=far)
+    log.exit_row(session, code=-1, reason="crash-recovery")
+    assert far.items() <= log.session_row(session)["extras"].items()
+    log.beat_row(session)
+    assert log.session_row(session)["extras"] == format_evidence(read_host())
+    session = _start(repo, task, pid=os.getpid(), extras=far)
+    log.advance_row(session, "ready")
+    assert log.session_row(session)["extras"]["host"] == "boxB"
+
+
+def test_host_of_a_session_taken_over_elsewhere_is_the_later_one(repo: Path, task: str) -> None:
+    session = _start(repo, task)
+    row = SessionLog.open(repo).session_row(session)
+    (held,) = Beats(repo / ".git").read_all()
+    row |= {"extras": {"host": "boxB"}, "updated_ts": held.ts + 1}
+    for now, expected in ((held.ts, "unknown"), (held.ts + HOUR, "quiet")):
+        told = vitals.Vitals(repo / ".git").complete_with(dict(row), held, now)["liveness"]
+        assert (told["verdict"], told["evidence"]["host"]) == (expected, "boxB")
+
+
+def test_host_is_shown_by_show_and_list_wide(repo: Path, task: str, cli: Cli) -> None:
+    session = _start(repo, task)
+    host = read_host().host
+    assert f"\nhost:      {host}\n" in cli(repo, "show", session).stdout
+    title, row = cli(repo, "list", "--wide").stdout.splitlines()
+    assert row[title.index("HOST") :].split()[0] == host
+    assert "HOST" not in cli(repo, "list").stdout
+    SessionLog.open(repo).exit(session)
+    assert f"\nhost:      {host}\n" in cli(repo, "show", session).stdout
+
+
+def _record_as_brat(repo: Path, task: str, worktree: Path, pid: int) -> str:
+    """Record a session as brat does: a pid, no parent and no evidence."""
+    session = "s-20261122-4f1b"
+    state = SessionState("running", session, "witness", "polecat", "claude", str(worktree), 5, pid)
+    log = SessionLog.open(repo)
+
+    def append(replay: Replay, _: int) -> tuple[bytes, list[Draft]]:
+        draft = Draft(kinds.COMMENT_ADDED, [format_block(state)])
+        return find_task(replay, task).issue.issue_id, [draft]
+
+    log.writer.append(append)
+    return session
+
+
+def test_brats_session_in_this_clone_is_dead_when_its_pid_is_gone(
+    repo: Path, task: str, child: subprocess.Popen[bytes], cli: Cli
+) -> None:
+    if not is_in_first_pid_ns():
+        pytest.skip("in a container another process may have the pid")
+    session = _record_as_brat(repo, task, repo / ".grite/worktrees/x", child.pid)
+    assert _verdict(repo, session) == ("unknown", "no evidence")
+    child.kill()
+    child.wait()
+    lost = ("dead", "pid gone", "worktree of this clone")
+    assert _verdict(repo, session) == lost
+    for _ in range(2):  # from the log, and then from the index
+        (row,) = cli(repo, "list", "--json").json()["data"]["sessions"]
+        assert (row["liveness"]["verdict"], *row["liveness"]["reasons"]) == lost
+    # Whoever records it here or elsewhere repeats the pid, which proves nothing then.
+    SessionLog.open(repo).advance_row(session, "running")
+    assert _verdict(repo, session) == ("unknown", "no evidence")
+
+
+@pytest.mark.parametrize("wrong", ["outside", "relative", "beside", "actor", "namespace"])
+def test_brats_session_is_unknown_when_a_proof_is_missing(
+    repo: Path,
+    task: str,
+    child: subprocess.Popen[bytes],
+    wrong: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child.kill()
+    child.wait()
+    places = {
+        "outside": repo.parent / "x",
+        "relative": Path(".grite/worktrees/x"),
+        "beside": Path(f"{repo}-2/x"),
+    }
+    session = _record_as_brat(repo, task, places.get(wrong, repo / "x"), child.pid)
+    if wrong == "actor":
+        actor = SessionLog.open(repo).session_row(session)["actor"]
+        folder = repo / ".git" / "grite" / "actors"
+        (folder / actor).rename(folder / ("0" * 32))
+    if wrong == "namespace":
+        there = read_here()._replace(pid_ns=4026532000)
+        monkeypatch.setattr("git_session.store.host.processes.read_here", lambda: there)
+    assert _verdict(repo, session) == ("unknown", "no evidence")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -29,6 +30,7 @@ _HOME: Final = "/home/ada"
 """What the pages call the empty home that they are followed in."""
 
 _REST: Final = "..."
+_HOST: Final = "boxA"
 _BLOCK: Final = re.compile(r"^```(console|python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _IDS: Final = re.compile(r"\b([stc]-\d{8}-[0-9a-f]{4})\b")
 _VARYING: Final = (
@@ -42,6 +44,8 @@ _VARYING: Final = (
         re.compile(r"(: (?:installed|removed), )\S+"),
         r"\1PLACE",
     ),  # a file, or from git 2.54 on a setting
+    # Not every machine has an id.
+    (re.compile(r'^ *machine = .*\n|,\n *"machine": "[^"]*"', re.MULTILINE), ""),
     (re.compile(r"\d+(\.\d+)? (B|KiB|MiB|bytes)\b"), "SIZE"),
     (re.compile(r"[ \t]+"), " "),
 )
@@ -206,9 +210,14 @@ def _run_shell(steps: Sequence[Step], home: Path) -> list[Outcome]:
     if len(found) != len(steps):
         raise RuntimeError(f"the shell ended before the page did: {said}")
     return [
-        Outcome(step, printed.replace(str(home), _HOME), int(code))
+        Outcome(step, _hide_host(printed.replace(str(home), _HOME)), int(code))
         for step, (printed, code) in zip(steps, found, strict=True)
     ]
+
+
+def _hide_host(printed: str) -> str:
+    """Give a text with this host called as in every page."""
+    return re.sub(rf"\b{re.escape(platform.node())}\b", _HOST, printed)
 
 
 def _run_python(steps: Sequence[Step], home: Path) -> list[Outcome]:

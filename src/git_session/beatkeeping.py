@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from git_session.errors import ConfigError, GitSessionError, UsageError
 from git_session.store.host.beats import Beat, Beats, note_work
-from git_session.store.host.processes import read_here, read_process
+from git_session.store.host.processes import read_here, read_host
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire import names
 from git_session.wire.block import Extra, SessionState
 from git_session.wire.duration import parse_duration
 from git_session.wire.evidence import (
+    EVIDENCE_KEYS,
     Evidence,
     format_attributes,
     format_evidence,
@@ -178,19 +180,26 @@ def _try(write: Callable[[], Beat | None]) -> tuple[Beat | None, list[str]]:
 
 
 def make_extras(
-    pid: int | None,
+    evidence: Evidence | None,
     attributes: Mapping[str, Extra] | None = None,
     others: Mapping[str, Extra] | None = None,
 ) -> dict[str, Extra]:
-    """Makes extra keys of a block: the evidence about the process `pid`, attributes, and others.
+    """Make extra keys of a block: evidence about a process or host, attributes, and others.
 
     Raises UsageError for a name that no attribute can have.
     """
     for key in attributes or {}:
         names.require_attribute_name(key)
-    evidence = (None if pid is None else read_process(pid)) or Evidence()
-    own = {**format_evidence(evidence), **format_attributes(attributes or {})}
+    own = {**format_evidence(evidence or Evidence()), **format_attributes(attributes or {})}
     return {**own, **(others or {})}
+
+
+def move_here(state: SessionState) -> SessionState:
+    """Give a session that told no process the host that now records it."""
+    if state.pid is not None:
+        return state
+    kept = {key: value for key, value in state.extras.items() if key not in EVIDENCE_KEYS}
+    return replace(state, extras={**format_evidence(read_host()), **kept})
 
 
 def is_presumption(state: str, changes: Mapping[str, Any]) -> bool:

@@ -198,7 +198,6 @@ def _start(log: SessionLog, task: str, agent: _Agent) -> str:
         engine=agent.engine,
         role=agent.role,
         worktree=path,
-        extras={"host": agent.clone},
     )
     session_id: str = row["session"]["session_id"]
     return session_id

@@ -16,7 +16,8 @@ from typing import Any, Final
 from git_session.fold.lanes import is_within
 from git_session.fold.rows import Row, note_of
 from git_session.queries import LogQueries
-from git_session.timeline import Work, bar_row, host_of, read_work, timeline_row
+from git_session.timeline import Work, bar_row, read_work, timeline_row
+from git_session.wire.evidence import host_of
 
 SESSION_COLUMNS: Final = (
     *("session_id", "task_id", "grite_issue_id", "task_title", "task_status", "role"),
@@ -90,7 +91,7 @@ def _session_record(work: Work) -> Row:
     known = {
         **row,
         "task_status": work.issue.status,
-        "host": host_of(row),
+        "host": host_of(row["extras"]),
         "verdict": row["liveness"]["verdict"],
         "started": _format_time(bar.begin_ts),
         "started_ts": bar.begin_ts,

@@ -19,6 +19,9 @@ PID_RUNS: Final = "its process runs"
 PID_GONE: Final = "pid gone"
 PID_REUSED: Final = "pid reused"
 BOOT_OVER: Final = "rebooted"
+WORKTREE_HERE: Final = "worktree of this clone"
+"""brat recorded a pid and no host, in a worktree inside this clone and as one of its actors."""
+
 OTHER_HOST: Final = "other host"
 OTHER_NAMESPACE: Final = "other pid namespace"
 NO_EVIDENCE: Final = "no evidence"
@@ -52,6 +55,10 @@ class Verdict(NamedTuple):
             "reasons": list(self.reasons),
             "evidence": self.evidence,
         }
+
+
+BRATS_PID: Final = Verdict("unknown", (NO_EVIDENCE,), {})
+"""On a session whose block was written by brat itself, with a pid, before anybody looked."""
 
 
 def is_of_here(evidence: Evidence, here: Evidence) -> bool:
@@ -114,6 +121,9 @@ def _decide(
         return "unknown", NO_EVIDENCE
     if _is_elsewhere(evidence, here):
         return ("quiet", OLD_BEAT, OTHER_HOST) if is_old else ("unknown", OTHER_HOST)
+    if evidence.boot_id is None and evidence.pid_start is None:
+        # The host alone was recorded: nobody saw a process.
+        return "unknown", NO_PID if evidence.pid is None else PID_UNSEEN
     if evidence.boot_id is None or here.boot_id is None:
         return "unknown", NO_BOOT
     if evidence.boot_id != here.boot_id:

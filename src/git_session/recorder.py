@@ -14,6 +14,7 @@ from git_session.beatkeeping import (
     BeatKeeper,
     is_presumption,
     make_extras,
+    move_here,
     read_news,
 )
 from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
@@ -25,7 +26,7 @@ from git_session.fold.rows import Row, session_row
 from git_session.fold.sessions import Life
 from git_session.queries import require_words
 from git_session.store.host.beats import Beat
-from git_session.store.host.processes import read_process
+from git_session.store.host.processes import read_host, read_process
 from git_session.task_recorder import TaskRecorder, new_id, require_id
 from git_session.vitals import Vitals
 from git_session.wire import names
@@ -90,7 +91,8 @@ class LogRecorder(TaskRecorder):
         if pid is not None and not 0 <= pid <= U32_MAX:
             raise UsageError(f"{pid} cannot be a pid", f"0 to {U32_MAX}")
         stored = self._stored_worktree(worktree)
-        given = make_extras(pid, attributes, extras)
+        process = None if pid is None else read_process(pid)
+        given = make_extras(process or read_host(), attributes, extras)
         chosen: dict[str, str] = {}
 
         def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
@@ -128,7 +130,7 @@ class LogRecorder(TaskRecorder):
         """
         require_words([state], STATES, "state")
         known = {**(changes or {}), **({} if pid is None else {"pid": pid})}
-        own = make_extras(pid, attributes, extras)
+        own = make_extras(None if pid is None else read_process(pid), attributes, extras)
 
         def choose(life: Life, seen: Row, news: Mapping[str, Extra]) -> SessionState:
             return plan.plan_state(
@@ -238,6 +240,8 @@ class LogRecorder(TaskRecorder):
             held = self.keeper.beats.read(folded.issue.hex, life.session_id)
             seen = [now] if is_life else [held.ts if held else 0, life.state.last_heartbeat_ts or 0]
             after = choose(life, {"last_heartbeat_ts": max(seen) or None}, read_news(held))
+            if is_life:
+                after = move_here(after)
             written[:] = [(held, after)]
             return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
 

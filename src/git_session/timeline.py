@@ -11,6 +11,7 @@ from git_session.fold.lanes import Bar, find_last_day, is_within, plan_bar
 from git_session.fold.rows import Row, session_row
 from git_session.fold.sessions import Life
 from git_session.queries import LogQueries
+from git_session.wire.evidence import host_of
 
 _BAR_FIELDS: Final = (
     *("session_id", "role", "session_type", "engine", "worktree", "state", "exit_code"),
@@ -50,18 +51,12 @@ def bar_row(work: Work) -> dict[str, Any]:
         **{name: work.row[name] for name in _BAR_FIELDS},
         "verdict": liveness["verdict"],
         "reason": liveness["reasons"][0],
-        "host": host_of(work.row),
+        "host": host_of(work.row["extras"]),
         "begin_ts": work.bar.begin_ts,
         "end_ts": work.bar.end_ts,
         "seen_ts": work.bar.seen_ts,
         "spans": [span._asdict() for span in work.bar.spans],
     }
-
-
-def host_of(row: Row) -> str | None:
-    """Gives the host that a session's block names, if it does."""
-    host = row["extras"].get("host")
-    return host if isinstance(host, str) and host else None
 
 
 def timeline_row(

@@ -57,10 +57,31 @@ class Vitals:
             row["activity"] = held.activity
         row["heartbeat_age_ms"] = max(0, now - seen_ts)
         if held is None and _PLAIN_EVIDENCE not in row["extras"]:
-            row["liveness"] = _tell_nothing(row, now, NO_EVIDENCE)
+            is_lost = row.get("liveness") is not None and self._is_lost(row)
+            told = _tell_nothing(row, now, NO_EVIDENCE)
+            row["liveness"] = _tell_lost(told) if is_lost else told
         else:
             row["liveness"] = self._judge(row, held, seen_ts, now)
         return row
+
+    def _is_lost(self, row: Row) -> bool:
+        """Report whether brat started a session in this clone and its process is gone.
+
+        brat records neither host nor start. A path alone proves nothing, as a fleet uses the same
+        one on every machine; the actor that wrote it is of one clone only.
+        """
+        from git_session.store.host.processes import is_in_first_pid_ns, look_at
+
+        common_dir, path = os.path.abspath(self._common_dir), os.path.normpath(row["worktree"])
+        top, name = os.path.split(common_dir)
+        tops = {top, os.path.realpath(top)} if name == ".git" else ()
+        actor = os.path.join(common_dir, names.GRITE_DIR, "actors", row["actor"])
+        return (
+            any(path.startswith(os.path.join(place, "")) for place in tops)
+            and os.path.isdir(actor)
+            and is_in_first_pid_ns()
+            and look_at(row["pid"]).is_running is False
+        )
 
     def _judge(self, row: Row, held: Beat | None, seen_ts: int, now: int) -> Row:
         from git_session.liveness import is_of_here, judge
@@ -117,18 +138,20 @@ class Vitals:
 
 
 def _choose_evidence(row: Row, held: Beat | None) -> Evidence:
-    """Chooses between what the block and what the beat file says of the process.
+    """Choose between what the block and what the beat file says of the process.
 
-    The later one counts, unless it knows no process and the other one does.
+    The later one counts, unless it knows no process and the other one does. Without a process the
+    beat file says more, unless another host took the session over.
     """
     from git_session.wire.evidence import parse_evidence
 
     told = parse_evidence(row["extras"], row["pid"])
     if held is None:
         return told
-    if told.host is None or told.pid is None:
-        return held.evidence
     is_later = held.ts >= row["updated_ts"]
+    if told.host is None or told.pid is None:
+        is_moved = held.evidence.pid is None and told.host not in (None, held.evidence.host)
+        return told if is_moved and not is_later else held.evidence
     return held.evidence if is_later and held.evidence.pid is not None else told
 
 
@@ -154,3 +177,11 @@ def _tell_nothing(row: Row, now: int, reason: str) -> Row:
     seen_ts = _told_ts(row)
     seen = {"beat_ts": seen_ts, "beat_age_ms": max(0, now - seen_ts)}
     return {"verdict": "unknown", "reasons": [reason], "evidence": {**known, **seen}}
+
+
+def _tell_lost(told: Row) -> Row:
+    """Give the verdict on a process of this clone that is gone, in the place of none."""
+    from git_session.liveness import PID_GONE, WORKTREE_HERE
+
+    evidence = {**told["evidence"], "is_running": False}
+    return {"verdict": "dead", "reasons": [PID_GONE, WORKTREE_HERE], "evidence": evidence}

@@ -15,7 +15,7 @@ from git_session.cli.options import (
     set_option,
 )
 from git_session.cli.streams import say_warning
-from git_session.wire.words import ACTIVITIES
+from git_session.wire.words import ACTIVITIES, SESSION_VARIABLE
 
 
 @command(
@@ -34,10 +34,11 @@ from git_session.wire.words import ACTIVITIES
 def beat_command(
     settings: Settings, session: str | None, activity: str | None, attributes: Attributes
 ) -> None:
-    """Notes that a session is alive, in a file and not in the log.
+    """Record a heartbeat in a local file, without a commit.
 
     The next transition takes it into the log, or the first beat after session.beatInterval, which
-    is 15m unless git config says otherwise.
+    is 15m unless git config says otherwise. Without a name it prints the id of the session that it
+    chose.
     """
     done = write_beat(os.curdir, session, activity=activity, attributes=dict(attributes))
     if done.commit is not None:
@@ -50,3 +51,7 @@ def beat_command(
         from git_session.cli.output import print_data
 
         print_data(done.row)
+    elif not (session or os.environ.get(SESSION_VARIABLE)):
+        from git_session.cli.output import print_line
+
+        print_line(f"{done.beat.session_id} beat")  # nobody named it

@@ -12,6 +12,7 @@ from git_session.cli.describe import Row, format_exit, paint_state, short_task
 from git_session.cli.table import Column
 from git_session.cli.text import count, format_age
 from git_session.liveness import OTHER_HOST
+from git_session.wire.evidence import host_of
 
 NOTHING: Final = "no sessions yet"
 _SEEN_COLORS: Final = {"alive": "green", "dead:": "red"}
@@ -36,13 +37,14 @@ _COLUMNS: Final = (
     Column("TASK", drop=2, is_id=True),
     Column("TITLE", least=16, drop=6),
     Column("ENGINE", drop=5),
+    Column("HOST", least=8, drop=10),
     Column("BRANCH", least=8, drop=8),
     Column("CHANGES", least=12, drop=9),
     Column("ATTRIBUTES", least=12, drop=3),
     Column("WORKTREE", least=12, drop=1),
     Column("", drop=4),
 )
-_ONLY_WIDE: Final = ("ACTIVITY", "BRANCH", "CHANGES", "ATTRIBUTES")
+_ONLY_WIDE: Final = ("ACTIVITY", "HOST", "BRANCH", "CHANGES", "ATTRIBUTES")
 _ABOUT_TASK: Final = ("TASK", "TITLE")
 
 
@@ -85,6 +87,7 @@ def session_cells(
         "TASK": short_task(row["task_id"]) if is_narrow else row["task_id"],
         "TITLE": row["task_title"],
         "ENGINE": row["engine"],
+        "HOST": host_of(row["extras"]) or "",
         **_checkout_cells(row.get("checkout")),
         "ATTRIBUTES": format_attributes(row["attributes"]),
         "WORKTREE": row["worktree"],

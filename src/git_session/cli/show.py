@@ -14,7 +14,7 @@ from git_session.cli.options import Settings, command, require_session, session_
 from git_session.cli.output import print_data, print_lines, print_table
 from git_session.cli.table import format_pairs
 from git_session.cli.text import format_time
-from git_session.wire.evidence import EVIDENCE_KEYS, PARENT_KEY
+from git_session.wire.evidence import EVIDENCE_KEYS, PARENT_KEY, host_of
 from git_session.wire.plain_text import strip_controls
 from git_session.wire.words import ATTRIBUTE_PREFIX
 
@@ -84,6 +84,7 @@ def _session_pairs(
         ("type", row["session_type"]),
         ("engine", row["engine"]),
         ("worktree", row["worktree"]),
+        ("host", host_of(row["extras"]) or ""),
         ("pid", "" if row["pid"] is None else str(row["pid"])),
         ("started", format_time(row["started_ts"], now)),
         ("heartbeat", "" if beat is None else format_time(beat, now)),

@@ -14,7 +14,7 @@ from git_session.errors import WireError
 from git_session.fold.issues import Issue
 from git_session.fold.replay import FoldedIssue, Replay, changed_issues
 from git_session.fold.sessions import Life, Step
-from git_session.liveness import judge_exited
+from git_session.liveness import BRATS_PID, judge_exited
 from git_session.wire.block import SessionState, mentions_block, parse_block, split_comment
 from git_session.wire.event import Event
 from git_session.wire.evidence import PARENT_KEY, attributes_of
@@ -67,13 +67,17 @@ def choose_states(
 
 
 def session_row(replay: Replay, folded: FoldedIssue, life: Life) -> Row:
-    """Makes the row of one session as the log tells it.
+    """Make the row of one session as the log tells it.
 
-    What only a clock and the session's host can tell of one that has not exited is None.
+    What only a clock and the session's host can tell of one that has not exited is None; brat's
+    pid without a host is a verdict to begin with, which Vitals completes.
     """
     assert life.current is not None
     state, event = life.state, life.current.event
     verdict = judge_exited(is_presumed=state.is_presumed_exit) if state.is_exit else None
+    if verdict is None and event.parent is None and state.worktree[:1] == "/":
+        # Whoever names no parent wrote this pid: a block of ours repeats it from anywhere.
+        verdict = None if state.pid is None or "host" in state.extras else BRATS_PID
     parent = state.extras.get(PARENT_KEY)
     return {
         "session_id": life.session_id,

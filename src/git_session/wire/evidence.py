@@ -57,6 +57,12 @@ def format_evidence(evidence: Evidence) -> dict[str, Extra]:
     return {key: value for key, value in pairs if value is not None}
 
 
+def host_of(extras: Mapping[str, Any]) -> str | None:
+    """Give the host that a block names, None without one."""
+    host: str | None = _pick("host", extras.get("host"))
+    return host
+
+
 def attributes_of(extras: Mapping[str, Extra]) -> dict[str, Extra]:
     """Picks the attributes out of a block's extra keys, under the names that people gave them."""
     found = (

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _IS_LINUX: Final = sys.platform == "linux"
 _BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _MACHINE_IDS: Final = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_FIRST_PID_NS: Final = 0xEFFFFFFC
+"""The inode of the host's first pid namespace, PROC_PID_INIT_INO in Linux's proc_ns.h."""
+
 _MACHINE_KEY: Final = b"git-session"
 _LARGEST_PID: Final = 2**31 - 1
 
@@ -57,6 +60,20 @@ def read_here() -> Evidence:
     return Evidence(
         host=os.uname().nodename or None, boot_id=_read_boot_id(), pid_ns=_read_pid_ns()
     )
+
+
+def is_in_first_pid_ns() -> bool:
+    """Report whether this process sees the host's own pids, not those of a container.
+
+    The number of the first namespace is fixed: process 1 may be another user's, whose namespace
+    cannot be read, and in a container it is the container's own.
+    """
+    return not _IS_LINUX or read_here().pid_ns == _FIRST_PID_NS
+
+
+def read_host() -> Evidence:
+    """Read what names this host, and nothing that a verdict of death could rest on."""
+    return Evidence(host=read_here().host, machine=read_machine())
 
 
 def read_process(pid: int) -> Evidence | None:
