@@ -291,6 +291,13 @@ class MemoryStore:
         self.refs: dict[str, str] = {}
         self.heads: list[str] = []
 
+    def put_back(self) -> None:
+        """Do nothing: nobody prunes here."""
+
+    def look_again(self) -> bool:
+        """Find nothing that was not there before."""
+        return False
+
     def clear_dead_locks(self) -> None:
         pass
 

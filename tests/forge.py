@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -89,7 +90,13 @@ class Forge:
         """Deletes the loose object that a revision names, as damage or a shallow clone does."""
         oid = git(self.path, "rev-parse", revision)
         (self.path / "objects" / oid[:2] / oid[2:]).unlink()
+        forget_kept(self.path)
         return oid
+
+
+def forget_kept(git_dir: Path) -> None:
+    """Delete the second copies of recent objects, as an hour of other work does."""
+    shutil.rmtree(git_dir / "git-session" / "kept", ignore_errors=True)
 
 
 def make_signer(forge: Forge) -> bytes:

@@ -30,6 +30,7 @@ from git_session.model.sessions import Session
 from git_session.wire.chunk import hash_chunk
 from tests import stores
 from tests.conftest import git
+from tests.forge import forget_kept
 from tests.stores import WAL
 
 T0: Final = 1_795_000_000_000
@@ -918,6 +919,7 @@ def test_a_damaged_head_is_no_crash_and_nothing_is_built_on_it(repo: Path) -> No
     new_task(open_log(repo))
     head = git(repo, "rev-parse", WAL)
     (repo / ".git" / "objects" / head[:2] / head[2:]).unlink()
+    forget_kept(repo / ".git")
     log = open_log(repo)
     for attempt in (log.sessions, log.tasks, lambda: log.add_task("x")):
         with pytest.raises(DamagedLogError, match=head):

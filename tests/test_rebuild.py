@@ -16,6 +16,7 @@ from git_session.wire import names
 from tests.conftest import Cli, Grite, git, run
 from tests.damage import find_errors, replace
 from tests.fleet import Clone, is_ancestor, read_head, set_head
+from tests.forge import forget_kept
 from tests.stores import WAL
 from tests.test_repair import repair
 
@@ -63,11 +64,13 @@ def comment_on(clone: Clone, *, is_synced: bool) -> Clone:
     for number in range(4):
         clone.log.comment_row(task, f"comment {number}")
         clone._note_head()
+    forget_kept(clone.path / ".git")
     return clone
 
 
 def lose(clone: Clone, oid: str) -> None:
     (clone.path / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
+    forget_kept(clone.path / ".git")
 
 
 def forget_index(clone: Clone) -> None:

@@ -14,6 +14,7 @@ from git_session.store.repository.objects import ObjectStore
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, read_head, set_head, write_commit
+from tests.forge import forget_kept
 from tests.servers import Hub
 from tests.test_index import as_one_without_privileges
 
@@ -29,6 +30,7 @@ def clone(tmp_path: Path, hub: Hub) -> Clone:
     clone.log.session_rows()
     with clone.log as log:
         log.session_rows()
+    forget_kept(clone.path / ".git")
     return clone
 
 

@@ -61,6 +61,7 @@ class Exchange:
                     remote.head = remote.head_before = self._store.read_ref(ref)
                 before = remote.head
                 self._git.timeout_s = self._share_time(len(remotes) - number)
+                self._store.put_back()
                 self._store.clear_dead_locks()  # git cannot tell them from its own
                 refspecs = [names.tracking_refspec(remote.tracking)]
                 self._git.fetch(remote.name, refspecs, prune=True)

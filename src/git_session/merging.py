@@ -73,6 +73,13 @@ def compare_heads(store: ObjectStore, mine: str | None, theirs: str | None) -> C
     A head that descends from the other and yet lacks some of what it tells counts as diverged: a
     plain git merge is such a one. Raises DamagedLogError when one cannot be read or is no log's.
     """
+    found = _compare_once(store, mine, theirs)
+    if found.lost and store.look_again():
+        return _compare_once(store, mine, theirs)
+    return found
+
+
+def _compare_once(store: ObjectStore, mine: str | None, theirs: str | None) -> Comparison:
     if mine is None or theirs is None:
         relation: Relation = "none" if mine == theirs else "missing" if mine is None else "new"
         return Comparison(relation, _gather_whole(store, mine), _gather_whole(store, theirs))

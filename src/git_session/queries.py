@@ -135,6 +135,7 @@ class LogQueries:
         """Reads the log's head commit (40 hex digits), None when there is no log yet."""
         if self.moment is not None and self.moment.commit is not None:
             return self.moment.commit
+        self.store.put_back()
         return self.store.read_ref(names.WAL_REF)
 
     def replay(self) -> Replay:

@@ -17,6 +17,7 @@ from git_session.store.files.regular_file import StrPath, read_regular
 from git_session.store.git.place import UnclearError, find_directories
 from git_session.store.index.format import Row, order_of
 from git_session.store.index.log_index import IndexLostError, LogIndex
+from git_session.store.repository.kept import may_be_pruned
 from git_session.store.repository.ref_files import read_ref_file
 from git_session.wire import names
 from git_session.wire.json_text import format_json
@@ -153,7 +154,7 @@ def _open_fresh(path: StrPath, environ: Mapping[str, str]) -> tuple[str, LogInde
 
 
 def _open_fresh_at(common_dir: str) -> LogIndex | None:
-    if _may_distrust(common_dir):
+    if _may_distrust(common_dir) or may_be_pruned(f"{common_dir}/objects", common_dir):
         return None
     try:
         head = read_ref_file(common_dir, names.WAL_REF)

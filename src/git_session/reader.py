@@ -21,6 +21,9 @@ from git_session.wire import names
 from git_session.wire.commit import LogCommit, is_of_log
 from git_session.wire.event import Event
 
+_LOOKS: Final = 2
+"""How often a log is read again of which something that was missing has come back."""
+
 _WATCHED: Final = 500
 """Commits between two looks at the progress."""
 
@@ -57,6 +60,17 @@ class LogReader:
 
         Raises DamagedLogError when the head itself cannot be read.
         """
+        self.store.put_back()
+        for _ in range(_LOOKS):
+            before = self._head
+            head, replay = self._read_once()
+            is_lacking = head != before and any(map(_is_passing, replay.problems))
+            if not is_lacking or not self.store.look_again():
+                return head, replay
+            self._replay, self._head, self._base = self._new_replay(), None, None
+        return self._read_once()
+
+    def _read_once(self) -> tuple[str | None, Replay]:
         head = self.store.read_ref(names.WAL_REF)
         if head == self._head:
             return head, self._replay

@@ -47,6 +47,7 @@ _AS_IT_IS: Final = (0, zlib.DEFLATED, 9, 1)
 _QUICKLY: Final = (1, zlib.DEFLATED, 15, 8)
 """Level, method, window and memory; git packs with its own what stays. Source: zlib.h."""
 
+_TRIES: Final = 5
 _DEEPEST: Final = 5
 """How far git follows alternates of alternates."""
 
@@ -67,9 +68,11 @@ class ObjectFiles:
         own = os.path.abspath(named) if named else os.path.join(common_dir, "objects")
         borrowed = [os.path.abspath(folder) for folder in also if folder]
         self._folders = list(dict.fromkeys([*_follow_alternates(own), *borrowed]))
+        self._seen_packs: list[int] = []
 
     @cached_property
     def _packs(self) -> _Packs:
+        self._seen_packs = self._stamp_packs()
         if not all(map(_has_sound_indexes, self._folders)):
             from git_session.store.git.cat_file import CatFile
 
@@ -83,7 +86,12 @@ class ObjectFiles:
 
         Raises TooLargeError for one that is larger than what is read.
         """
-        return self.read_loose(oid) or self._read_packed(oid)
+        return self.read_loose(oid) or self.read_packed(oid)
+
+    def forget_packs(self) -> bool:
+        """Forget which packs were open; return whether git has changed them since."""
+        is_open = self.__dict__.pop("_packs", None) is not None
+        return is_open and self._seen_packs != self._stamp_packs()
 
     def read_loose(self, oid: str) -> tuple[int, bytes] | None:
         """Reads an object that is in a file of its own; libgit2 is not loaded for it.
@@ -102,6 +110,15 @@ class ObjectFiles:
     def list_paths(self, oid: str) -> list[Path]:
         """Lists where an object would be in a file of its own."""
         return [Path(folder, oid[:2], oid[2:]) for folder in self._folders]
+
+    @property
+    def folder(self) -> str:
+        """Give the folder that objects are written to."""
+        return self._folders[0]
+
+    def has_loose(self, oid: str) -> bool:
+        """Return whether an object has a file of its own in this repository, sound or not."""
+        return os.path.lexists(f"{self._folders[0]}/{oid[:2]}/{oid[2:]}")
 
     def write(self, kind: int, content: bytes, *, is_durable: bool = False) -> str:
         """Writes an object into a file of its own, and gives its id. Raises OSError.
@@ -143,13 +160,18 @@ class ObjectFiles:
         except OSError as error:
             raise cannot_write(folder, error) from error
 
-    def _read_packed(self, oid: str) -> tuple[int, bytes] | None:
+    def read_packed(self, oid: str) -> tuple[int, bytes] | None:
+        """Read an object that is in a pack; None when it is missing or damaged."""
         from git_session.store.repository.libgit2 import ERRORS
 
         try:
             return self._packs.read(oid)
         except ERRORS:
             return None
+
+    def _stamp_packs(self) -> list[int]:
+        folders = [f"{folder}/pack" for folder in self._folders]
+        return [os.stat(folder).st_mtime_ns for folder in folders if os.path.isdir(folder)]
 
 
 def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
@@ -246,12 +268,12 @@ def _read_file(path: str, oid: str) -> bytes | None:
 
 def _write_file(objects: str, oid: str, data: bytes, *, is_durable: bool) -> None:
     """Writes an object's file, which is whole or not there, and its folder. Raises OSError."""
-    for is_last in (False, True):
+    for tries_left in reversed(range(_TRIES)):
         try:
             _write_at_once(objects, oid, data, is_durable=is_durable)
             break
         except FileNotFoundError:  # git may have cleared away what it took for left behind
-            if is_last:
+            if not tries_left:
                 raise
 
 

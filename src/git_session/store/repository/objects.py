@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import time as clock
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from git_session.errors import DamagedLogError, GitSessionError
+from git_session.errors import DamagedLogError, GitSessionError, TooLargeError
 from git_session.store.files.queue import wait_in_queue
 from git_session.store.files.regular_file import require_regular
 from git_session.store.files.writability import require_writable
@@ -25,6 +25,14 @@ from git_session.store.git.program import has_few_loose, has_packed, read_object
 from git_session.store.repository import commits
 from git_session.store.repository.ancestry import is_ancestor
 from git_session.store.repository.commits import OnFault, ignore_fault
+from git_session.store.repository.kept import (
+    Unmoved,
+    has_kept,
+    keep_objects,
+    may_be_pruned,
+    put_back,
+    write_kept,
+)
 from git_session.store.repository.object_files import ObjectFiles
 from git_session.store.repository.ref_files import may_have_refs
 from git_session.store.repository.ref_move import clear_dead_locks, sync_folder
@@ -41,6 +49,10 @@ class ObjectStore(RefStore):
     """Reads and writes the objects and refs of one repository; not to be shared by threads."""
 
     _is_cleared = False
+
+    def __init__(self, place: Place, repository: pygit2.Repository | None = None) -> None:
+        super().__init__(place, repository)
+        self._unmoved = Unmoved()
 
     @classmethod
     def open(cls, path: Path) -> ObjectStore:
@@ -129,6 +141,8 @@ class ObjectStore(RefStore):
         read_object = self.files.read
 
         def read(oid: str) -> LogCommit | None:
+            if oid == head:
+                self._look_for(oid)
             commit = commits.read_log_commit(read_object, oid, on_fault)
             if commit is None and oid == head:
                 raise self._cannot_read(oid)
@@ -176,6 +190,9 @@ class ObjectStore(RefStore):
         """Reads the committer's time, in s since the epoch. Raises DamagedLogError."""
         head = commits.read_commit_head(self._read_once, oid)
         if head is None:
+            self.look_again()
+            head = commits.read_commit_head(self.files.read, oid)
+        if head is None:
             raise self._cannot_read(oid)
         return head.time
 
@@ -185,6 +202,7 @@ class ObjectStore(RefStore):
         One of which a part is missing may well have been one.
         """
         faults: list[str] = []
+        self._look_for(oid)
         commit = commits.read_log_commit(
             self.files.read, oid, lambda _commit, _path, what: faults.append(what)
         )
@@ -209,6 +227,12 @@ class ObjectStore(RefStore):
         loose = self.files.read_loose(oid)
         found = loose or (None if self._has_libgit2 else read_object(self.common_dir, oid))
         return found or self.files.read(oid)
+
+    def _look_for(self, oid: str) -> None:
+        """Look again for a head that is missing: a prune may have taken it a moment ago."""
+        with suppress(TooLargeError):
+            if self.files.read(oid) is None:
+                self.look_again()
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
         """Forms the error. Raises EnvironmentFaultError where a permission is all that lacks."""
@@ -238,12 +262,53 @@ class ObjectStore(RefStore):
         GitSessionError.
         """
         seconds = int(clock.time()) if time is None else time
-        tree = commits.write_tree(self._write_object, files)
+        objects: list[tuple[str, bytes]] = []
+
+        def write(kind: int, data: bytes) -> str:
+            oid = self._write_object(kind, data)
+            objects.append((oid, git_object.format_object(kind, data)))
+            return oid
+
+        tree = commits.write_tree(write, files)
         commit = git_object.format_commit(tree, parents, seconds, message, committer)
-        oid = self._write_object(git_object.COMMIT, commit)
+        oid = write(git_object.COMMIT, commit)
         if self.is_durable:
             sync_folder(self.common_dir / "objects")
+        self._unmoved.add(oid, parents, objects)
         return oid
+
+    def advance_ref(self, name: str, expected: str | None, new: str, message: str) -> bool:
+        """Move a ref as RefStore does, to objects that exist; those of the log are kept."""
+        moved = super().advance_ref(name, expected, new, message)
+        if moved and name == names.WAL_REF:
+            self._unmoved.clear()
+        return moved
+
+    def put_back(self) -> None:
+        """Put back what a prune took of the last transitions, if one has ended since."""
+        if may_be_pruned(self.files.folder, self._folder):
+            put_back(self.files, self._folder)
+
+    def look_again(self) -> bool:
+        """Put back what a prune that may still run has taken; return whether to read again.
+
+        Call it where something is missing: git may also have packed it anew in the meantime.
+        """
+        is_repacked = self.files.forget_packs()
+        is_back = has_kept(self._folder) and put_back(self.files, self._folder, is_forced=True)
+        return is_back or is_repacked
+
+    def _secure(self, name: str, new: str) -> None:
+        objects = self._unmoved.gather(new)
+        # In this order: what is pruned after the check is in the file already.
+        if name == names.WAL_REF:
+            keep_objects(self._folder, objects)
+        for oid, whole in objects:
+            if not self.files.has_loose(oid):
+                try:
+                    write_kept(self.files, oid, whole, is_durable=self.is_durable)
+                except OSError as error:
+                    raise self._cannot_write(error) from error
 
     def wait_for_disk(self) -> None:
         """Waits until the disk has what git has written here, where that is asked for."""
@@ -254,6 +319,10 @@ class ObjectStore(RefStore):
         try:
             return self.files.write(kind, data, is_durable=self.is_durable)
         except OSError as error:
-            named = error.filename2 or error.filename or ""
-            require_writable(Path(os.path.dirname(named) or self.common_dir / "objects"))
-            raise GitSessionError(f"cannot write an object: {error}", "try again") from error
+            raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: OSError) -> GitSessionError:
+        """Form the error. Raises ReadOnlyError where a permission is all that lacks."""
+        named = error.filename2 or error.filename or ""
+        require_writable(Path(os.path.dirname(named) or self.common_dir / "objects"))
+        return GitSessionError(f"cannot write an object: {error}", "try again")

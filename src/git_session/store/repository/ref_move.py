@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Final
@@ -35,12 +35,19 @@ _LONGEST_NAME: Final = 255
 
 
 def move_ref(
-    common_dir: StrPath, name: str, expected: str | None, new: str, *, is_durable: bool = False
+    common_dir: StrPath,
+    name: str,
+    expected: str | None,
+    new: str,
+    *,
+    is_durable: bool = False,
+    before: Callable[[], None] | None = None,
 ) -> bool:
     """Moves a ref from `expected` (None: there is none yet) to the commit `new`.
 
     False when it is not at `expected`, or somebody alive holds its lock. `is_durable`: what was
-    moved outlasts a power failure. Raises UnclearError for what only libgit2 can tell, OSError, and
+    moved outlasts a power failure. `before` is called while the ref is locked, once it is known to
+    be at `expected`. Raises UnclearError for what only libgit2 can tell, OSError, and
     EnvironmentFaultError for a disk that does not confirm what was moved.
     """
     path = os.path.join(common_dir, name)
@@ -49,6 +56,8 @@ def move_ref(
             return False
         if expected is None:
             _require_room(common_dir, name)
+        if before is not None:
+            before()
         try:
             os.rename(f"{path}.lock", path)
         except (IsADirectoryError, NotADirectoryError) as error:

@@ -182,7 +182,14 @@ class RefStore:
     def _try_to_move(self, name: str, expected: str | None, new: str, message: str) -> bool:
         if not self._has_reflog(name):
             with suppress(UnclearError):
-                return move_ref(self._folder, name, expected, new, is_durable=self.is_durable)
+                return move_ref(
+                    self._folder,
+                    name,
+                    expected,
+                    new,
+                    is_durable=self.is_durable,
+                    before=lambda: self._secure(name, new),
+                )
         repository = self._repository
         if self.is_durable:
             from git_session.store.repository.libgit2 import make_refs_durable
@@ -192,8 +199,12 @@ class RefStore:
             transaction.lock_ref(name)
             if self.read_ref(name) != expected:
                 return False
+            self._secure(name, new)
             transaction.set_target(name, new, message=message)
         return True
+
+    def _secure(self, name: str, new: str) -> None:
+        """Make sure, while a ref is locked, that what it is about to name exists."""
 
     def _has_reflog(self, name: str) -> bool:
         """Tells whether git keeps a log of what the ref was, as it does of these only if told."""

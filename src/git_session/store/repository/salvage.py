@@ -219,6 +219,7 @@ def format_ref_command(store: ObjectStore, head: str | None, new: str) -> str:
 
 def read_head(store: ObjectStore) -> tuple[str | None, DamagedLogError | None]:
     """Reads the log's head: its id, None where there is none, and why it cannot be read."""
+    store.put_back()
     try:
         head = store.read_ref(names.WAL_REF)
     except DamagedLogError as error:
