@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from typing import Final
 import click
 import pytest
 
+from git_session import SessionLog
 from git_session.cli import group
 from git_session.cli.guesses import _MEANT
 from git_session.errors import GitSessionError
-from tests.conftest import TIMEOUT, Cli, Ran, git
+from tests.conftest import TIMEOUT, Cli, Ran, git, run
 
 Checkout = Callable[[str], Path]
 
@@ -341,3 +343,26 @@ def test_the_page_about_json_lists_every_code_with_its_exit_code() -> None:
     listed = [(code, int(number)) for codes, number in rows for code in re.findall(r"\w+", codes)]
     said_by_the_boundary = {("internal", 1), ("interrupted", 130)}
     assert sorted(listed) == sorted({*_list_kinds(GitSessionError), *said_by_the_boundary})
+
+
+def test_too_few_descriptors_are_no_bug(repo: Path) -> None:
+    task = SessionLog.open(repo).add_task("Title").task.task_id
+    words = f"-m git_session task comment {task} -m hello"
+    codes = set()
+    for limit in range(5, 9):
+        ran = run(repo, "sh", "-c", f'ulimit -n {limit}; exec "$0" {words}', sys.executable)
+        codes.add(ran.code)
+        assert ran.code == 0 or "Too many open files" in ran.stderr, ran
+        assert "internal error" not in ran.stderr
+    assert 5 in codes
+
+
+@pytest.mark.parametrize("words", [["list"], ["task", "add", "Title"]], ids=" ".join)
+def test_clock_later_than_python_can_tell_is_no_bug(words: list[str], repo: Path) -> None:
+    SessionLog.open(repo).add_task("Title")
+    if shutil.which("faketime") is None:
+        pytest.skip("this needs faketime")
+    command = ["faketime", "2500-01-01", sys.executable, "-m", "git_session"]
+    ran = run(repo, *command, *words)
+    assert ran.code == 5, ran
+    assert ran.stderr.startswith("error: the clock of this machine is later than Python can tell")

@@ -6,8 +6,10 @@ environment; 130 is Ctrl-C and 141 a reader that went away, as with git.
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,10 +18,11 @@ import click
 from git_session.cli import group
 from git_session.cli.options import Settings
 from git_session.cli.streams import close_output, flush_output, say, say_error, tolerate_encodings
-from git_session.errors import INTERRUPTED, GitSessionError, UsageError
+from git_session.errors import INTERRUPTED, EnvironmentFaultError, GitSessionError, UsageError
 
 READER_GONE: Final = 141
 _PROGRAM: Final = "git session"
+_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _PLAINER: Final = (
     (r"is not a valid integer( range)?", "is no whole number"),
     (r"is not in the range x>=(-?\d+)", r"is less than \1"),
@@ -52,11 +55,31 @@ def run_command_line(args: Sequence[str]) -> int:
     except GitSessionError as error:
         return _tell(args, settings, error, error.code, error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last one to know: nobody may see a traceback
+        if (fault := _find_fault(error)) is not None:
+            return _tell(args, settings, fault, fault.code, fault.exit_code)
         hint = "this is a bug of git-session; run it again with --debug to see where"
         message = f"internal error: {type(error).__name__}: {error}"
         return _tell(args, settings, GitSessionError(message, hint), "internal", 1)
     finally:
         _save_logs()
+
+
+def _find_fault(error: Exception) -> EnvironmentFaultError | None:
+    """Find what the machine lacks that any line of the program may run into."""
+    if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+        return EnvironmentFaultError(
+            f"too few files may be open at once: {error.strerror}",
+            "ulimit -n shows the limit of a process; 64 are enough",
+        )
+    if isinstance(error, OverflowError):
+        try:
+            time.time()
+        except OverflowError:
+            return EnvironmentFaultError(
+                "the clock of this machine is later than Python can tell (the year 2262)",
+                "date shows it; set it right",
+            )
+    return None
 
 
 def _run(args: Sequence[str], settings: Settings) -> int:

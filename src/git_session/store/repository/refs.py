@@ -5,6 +5,7 @@ Refs are moved by compare-and-swap; one attempt is here.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -168,6 +169,8 @@ class RefStore:
             try:
                 return self._try_to_move(name, expected, new, message)
             except failures() as error:
+                if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise
                 failure = str(error)
             # A lost race has many texts; what tells it from a failure is the ref and its lock.
             tip = self.read_ref(name)
