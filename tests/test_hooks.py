@@ -161,7 +161,7 @@ def test_without_a_session_commits_are_what_they_were(repo: Path) -> None:
         {"grite_issue_id": "../../../../tmp/x"},
         {"worktree": "/x", "attributes": {"worktree": "HERE"}},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_a_session_of_elsewhere_or_one_that_is_over_is_not_named(
     changes: dict[str, Any], repo: Path
