@@ -231,7 +231,10 @@ CASES: Final[dict[str, tuple[str, Case]]] = {
     "a header and no more": ("chunk", broken_chunk(HEADER)),
     "half a chunk": ("chunk", broken_chunk(SOUND[: len(SOUND) // 2])),
     "bytes after the events": ("chunk", broken_chunk(SOUND + b"\0")),
-    "a version of tomorrow": ("chunk", broken_chunk(SOUND.replace(b"\x01\x00", b"\x02\x00", 1))),
+    "a version of tomorrow": ("newer", broken_chunk(SOUND.replace(b"\x01\x00", b"\x02\x00", 1))),
+    "a codec of tomorrow": ("newer", broken_chunk(SOUND.replace(b"cbor-v1", b"cbor-v2"))),
+    "a version before the first": ("chunk", broken_chunk(SOUND.replace(b"\1\0", b"\0\0", 1))),
+    "a codec without a name": ("chunk", broken_chunk(SOUND.replace(b"cbor-v1", b"\x1b[31mx!"))),
     "2^60 events claimed": ("chunk", broken_chunk(HEADER + b"\x9b" + (2**60).to_bytes(8, "big"))),
     "2^60 bytes claimed": (
         "chunk",
@@ -328,7 +331,7 @@ def test_what_is_sound_around_it_is_read(forge: Forge, code: str, make: Case) ->
     else:
         assert [s.to_state for s in log.history(f"{SESSION}4")] == ["ready", "spawned"]
         assert log.task(ISSUES[4].hex()).title == "Issue 4"
-    if code in {"missing_object", "chunk", "event", "event_id"}:
+    if code in {"missing_object", "chunk", "newer", "event", "event_id"}:
         assert {problem.code for problem in log.problems} == {code}
 
 

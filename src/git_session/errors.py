@@ -150,6 +150,10 @@ class WireError(GitSessionError):
     code = "malformed"
 
 
+class NewerFormatError(WireError):
+    """Reports bytes whose header names a format that only a newer version reads."""
+
+
 class RemoteError(GitSessionError):
     """Reports a remote that git could not fetch from or push to; `words` is all that was said."""
 

@@ -193,7 +193,7 @@ class _Planner:
         certain, possible = self._gather(plan, survey, places)
         self._rebuild_chunks(plan, survey, [*certain, *possible])
         plan.events = choose_events(survey, certain, possible)
-        plan.lost = survey.wanted - plan.events.keys()
+        plan.lost = survey.list_lost(plan.events)
         made_up_for = {event_id.hex() for event_id in (*survey.here, *plan.events)}
         plan.damage = [found for found in survey.damage if found.event_id not in made_up_for]
         self._plan_rebuild(plan, survey, places)

@@ -23,6 +23,7 @@ def fsck_command(settings: Settings, strict: bool) -> int:
     A finding is one line: severity, code, commit, event, and a sentence. Damage is an error, and
     the exit code is then 1; what is kept but should be looked at is a warning.
     """
+    from git_session.fold.faults import NEWER
     from git_session.fold.findings import DAMAGE
     from git_session.fsck import check_log
 
@@ -39,8 +40,11 @@ def fsck_command(settings: Settings, strict: bool) -> int:
         for finding in report["findings"]:
             print_line(_format_finding(finding))
         say(*_format_summary(report))
-        if any(finding["code"] in DAMAGE for finding in report["findings"]):
+        codes = {finding["code"] for finding in report["findings"]}
+        if codes & DAMAGE:
             say("hint: git session repair looks for what is damaged elsewhere")
+        if NEWER in codes:
+            say("hint: update git-session to read what a newer version wrote")
     return 1 if report["errors"] or (strict and (report["warnings"] or is_lost)) else 0
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from git_session.doctor.check import Check, fail, fine
 from git_session.errors import GitSessionError, LostLogError
+from git_session.fold.findings import ERRORS
 from git_session.init import make_ready
 from git_session.log import SessionLog
 from git_session.maintenance import is_due, start_maintenance
@@ -79,7 +80,8 @@ def _log(log: SessionLog) -> Check:
     problems = log.problems
     if problems:
         message = f"reading leaves out {len(problems)}: {problems[0].message}"
-        return Check("log", "failing", message, "git session fsck")
+        is_damaged = any(problem.code in ERRORS for problem in problems)
+        return Check("log", "failing" if is_damaged else "warning", message, "git session fsck")
     number = len(log.session_rows(include_exited=True))
     return fine("log", f"{head[:7]}, {number} session{'s' * (number != 1)}")
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from git_session.errors import NewerFormatError, WireError
 from git_session.wire import event as kinds
+from git_session.wire import names
+from git_session.wire.chunk import hash_chunk
 from git_session.wire.event import Event
 from git_session.wire.git_object import LARGEST
 
@@ -19,6 +22,9 @@ _FAULTS: Final = {
     kinds.UNKNOWN_PAYLOAD: "its payload has a shape this version does not know",
     kinds.BEYOND_TIME: "its timestamp lies beyond the year 9999",
 }
+
+NEWER: Final = "newer"
+"""The code of a chunk that is sound, and in a format that only a newer version reads."""
 
 _UNSIGNED: Final = ("unsigned", "is not signed")
 _UNKNOWN: Final = ("unknown_key", "is signed with a key that is not trusted here")
@@ -56,6 +62,12 @@ def describe_fault(event: Event) -> Fault:
     """Describes why an event that has a `fault` cannot be folded; the code is the fault."""
     message = f"event {event.event_id.hex()[:12]} is left out: {_FAULTS[event.fault]}"
     return Fault(event.fault, message)
+
+
+def describe_chunk(error: WireError, path: str, data: bytes) -> Fault:
+    """Describe a chunk that does not decode: NEWER if its bytes have the hash that names it."""
+    is_newer = isinstance(error, NewerFormatError) and names.named_hash(path) == hash_chunk(data)
+    return Fault(NEWER if is_newer else "chunk", error.message)
 
 
 def describe_large(path: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from git_session.fold.faults import Problem
+from git_session.fold.faults import NEWER, Problem
 from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
 from git_session.fold.sessions import Life
@@ -31,6 +31,7 @@ ERRORS: Final = {
     "merge": "a merge lacks events of its second parent",
 }
 WARNINGS: Final = {
+    NEWER: "a sound chunk in a format that only a newer version of git-session reads",
     "unknown_kind": "an event of a kind that this version does not know",
     "unknown_payload": "an event of a known kind with a payload this version does not know",
     "unsigned": "verify_signatures is warn, and an actor's events are not signed",

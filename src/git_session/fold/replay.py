@@ -16,6 +16,7 @@ from git_session.fold.faults import Policy, Problem
 from git_session.fold.issues import Issue, fold_issue, is_issue_event
 from git_session.fold.sessions import IssueSessions, fold_sessions
 from git_session.fold.source import Source
+from git_session.wire import names
 from git_session.wire.chunk import decode_chunk
 from git_session.wire.commit import LogCommit
 from git_session.wire.event import Event, decode_event, decode_sound_event
@@ -85,7 +86,8 @@ class Replay:
                 try:
                     found, malformed = decode_chunk(data)
                 except WireError as error:
-                    self._report("chunk", error.message, commit, path)
+                    fault = faults.describe_chunk(error, path, data)
+                    self._report_chunk(fault, commit, path)
                     continue
                 for message in malformed:
                     self._report("event", message, commit, path)
@@ -108,6 +110,8 @@ class Replay:
         self.problems.append(problem)
         if problem.actor:
             self._doubted.add((problem.code, problem.actor))
+        elif problem.code == faults.NEWER:
+            self._doubted.add((problem.code, names.named_hash(problem.path)))
 
     @property
     def requires_signature(self) -> bool:
@@ -296,6 +300,11 @@ class Replay:
         self.new_count = 0
         if self.recall is not None:
             self.add(self.recall())
+
+    def _report_chunk(self, fault: faults.Fault, commit: LogCommit, path: str) -> None:
+        """Report a chunk that does not decode; of a sound one a merge's copy is no second."""
+        if (fault.code, names.named_hash(path)) not in self._doubted:
+            self._report(fault.code, fault.message, commit, path)
 
     def _report(
         self,

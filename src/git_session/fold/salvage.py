@@ -12,7 +12,7 @@ from itertools import chain, permutations
 from typing import Final
 
 from git_session.errors import TooLargeError, WireError
-from git_session.fold.faults import Problem
+from git_session.fold.faults import NEWER, Problem, describe_chunk
 from git_session.fold.merge import Head, gather_head, gather_large, gather_newer
 from git_session.fold.source import Row
 from git_session.wire import names
@@ -53,8 +53,9 @@ class Survey:
     `here` are the events whose ids are right, `bad` the ids that other content goes by, `parents`
     what events name as the ones before them; `damage` says where something is not as it was
     written; `lost_chunks` maps the hashes of chunks that cannot be read, as their names say them,
-    to whether they are not there at all; `beside` are events of second parents. `parents_of` maps
-    each commit that was read to its parents, and `told` is what its line tells of sound events.
+    to whether they are not there at all; `beside` are events of second parents; `has_newer` tells
+    of sound chunks that only a newer version reads. `parents_of` maps each commit that was read to
+    its parents, and `told` is what its line tells of sound events.
     """
 
     here: dict[bytes, Event] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Survey:
     lost_chunks: dict[str, bool] = field(default_factory=dict)
     beside: list[Found] = field(default_factory=list)
     has_holes: bool = False
+    has_newer: bool = False
     parents_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     told: Head = field(default_factory=lambda: Head(""))
 
@@ -100,8 +102,11 @@ class Survey:
             try:
                 events, malformed = decode_chunk(data)
             except WireError as error:
-                events, malformed = [], [error.message]
                 gather_newer(self.told, path, data)
+                if describe_chunk(error, path, data).code == NEWER:
+                    self.has_newer = True
+                    continue
+                events, malformed = [], [error.message]
             for message in malformed:
                 self.has_holes = True
                 self.lost_chunks[name] = False
@@ -131,6 +136,11 @@ class Survey:
     def wanted(self) -> set[bytes]:
         """Gives the ids of events that were here by all that is known, and are not."""
         return (self.bad | self.parents) - self.here.keys()
+
+    def list_lost(self, found: Container[bytes]) -> set[bytes]:
+        """List what is wanted and not among `found`; a newer format may hold what events name."""
+        wanted = self.bad - self.here.keys() if self.has_newer else self.wanted
+        return {event_id for event_id in wanted if event_id not in found}
 
     def list_broken(self) -> set[str]:
         """List the commits of which git lacks an object, and those that lead to them."""

@@ -7,10 +7,11 @@ name, then one CBOR array of events. Source: the grite store format, section "A 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Final
 
-from git_session.errors import TooLargeError, WireError
+from git_session.errors import NewerFormatError, TooLargeError, WireError
 from git_session.wire.cbor import encode_array_header, split_array
 from git_session.wire.event import Event, decode_event, decode_sound_event
 from git_session.wire.git_object import LARGEST
@@ -20,6 +21,7 @@ VERSION: Final = 1
 CODEC: Final = b"cbor-v1"
 _HEADER: Final = MAGIC + VERSION.to_bytes(2, "little") + bytes([len(CODEC)]) + CODEC
 _START: Final = len(_HEADER)
+_CODEC_NAME: Final = re.compile(rb"[A-Za-z0-9._+-]+")
 _LONGEST_HEADER: Final = 9
 """Bytes before the items of an array, at most."""
 
@@ -41,7 +43,8 @@ def encode_chunk(raw_events: Iterable[bytes]) -> bytes:
 def split_chunk(data: bytes) -> list[bytes]:
     """Cuts a chunk into the byte slices of its events, judging none of them.
 
-    Raises WireError when it is no chunk of version 1 with codec `cbor-v1`, or is cut short.
+    Raises NewerFormatError for a later version or another codec, and WireError when it is no
+    chunk or is cut short.
     """
     _require_header(data)
     items, end = split_array(data, _START)
@@ -82,5 +85,11 @@ def _require_header(data: bytes) -> None:
         raise WireError("chunk is cut short in its header")
     version = int.from_bytes(data[8:10], "little")
     codec = data[11 : 11 + data[10]]
+    if len(codec) < data[10]:
+        raise WireError("chunk is cut short in its header")
+    if version < VERSION or not _CODEC_NAME.fullmatch(codec):
+        raise WireError("chunk has a header with no known version or no codec's name")
     if version != VERSION or codec != CODEC:
-        raise WireError(f"chunk is of version {version} with codec {codec!r}, not 1 with {CODEC!r}")
+        raise NewerFormatError(
+            f"newer version needed: chunk is of version {version} with codec {codec.decode()}"
+        )
