@@ -211,6 +211,11 @@ def fork_a_chain(forge: Forge) -> None:
     forge.commit(block("ready", 2, parent=first), block("running", 3, parent=first))
 
 
+def two_blocks() -> Event:
+    first, second = (format_block("spawned", f"{SESSION}{number}") for number in "01")
+    return comment(f"{first}\n\n{second}\n")
+
+
 HEADER: Final = b"GRITECNK\x01\x00\x07cbor-v1"
 SOUND: Final = encode_chunk([comment("sound").encode()])
 DEEP: Final = comment("x").encode().replace(b"\x81ax", b"\x81" * 10_000 + b"ax")
@@ -285,6 +290,7 @@ CASES: Final[dict[str, tuple[str, Case]]] = {
     "an issue created twice": ("created_again", speak_in_events(created(0, 5))),
     "half a block": ("block", speak_in_events(comment('[session]\nstate = "ready"\n[/session]'))),
     "a block without an end": ("block", speak_in_events(comment('[session]\nstate = "ready"\n'))),
+    "two blocks in one comment": ("second_block", speak_in_events(two_blocks())),
     "a step that is left out": (
         "transition",
         speak_in_events(block("spawned", 1), block("running", 2)),
@@ -363,6 +369,14 @@ def test_findings_name_the_place(forge: Forge) -> None:
     assert git(forge.path, "cat-file", "-t", f"{commit}:{finding.path}") == "blob"
     assert finding.event_id == comment("x").id().hex()
     assert finding.issue_id == ISSUES[0].hex()
+
+
+def test_second_block_is_named_with_the_session_that_counts(forge: Forge) -> None:
+    commit = forge.commit(created(), two_blocks())
+    (finding,) = check(forge.path).findings
+    assert (finding.commit, finding.event_id) == (commit, two_blocks().id().hex())
+    assert f"{SESSION}0: only the first session block" in finding.message
+    assert [row.session_id for row in SessionLog.open(forge.path).sessions()] == [f"{SESSION}0"]
 
 
 def test_errors_come_before_warnings(forge: Forge) -> None:

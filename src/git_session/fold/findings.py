@@ -12,7 +12,7 @@ from typing import Final
 from git_session.fold.faults import NEWER, Problem
 from git_session.fold.replay import FoldedIssue, Replay
 from git_session.fold.rows import Row
-from git_session.fold.sessions import Life
+from git_session.fold.sessions import Life, has_second_block
 from git_session.wire import names
 from git_session.wire.event import Event
 from git_session.wire.words import STATES
@@ -43,6 +43,7 @@ WARNINGS: Final = {
     "early": "an event that is older than its issue",
     "created_again": "an issue that was created twice",
     "block": "a session block that does not parse",
+    "second_block": "a comment with a second session block, of which only the first counts",
     "transition": "a transition that the lifecycle does not allow",
     "fork": "a transition written without knowing the one before it",
     "session_id": "a session id that two tasks use",
@@ -117,6 +118,9 @@ def _look_at_issue(replay: Replay, folded: FoldedIssue) -> Iterator[Problem]:
 
 def _look_at_life(replay: Replay, life: Life) -> Iterator[Problem]:
     for step in life.steps:
+        if has_second_block(step.event):
+            reason = f"{life.session_id}: only the first session block of the comment counts"
+            yield _about(replay, "second_block", step.event, reason)
         if not step.is_legal:
             before = step.before.state if step.before else "nothing"
             reason = f"{life.session_id} went from {before} to {step.state.state}"

@@ -112,6 +112,13 @@ def fold_sessions(issue: Issue) -> IssueSessions:
     return result
 
 
+def has_second_block(event: Event) -> bool:
+    """Tell whether a comment has a block after the one that is read, as brat's parser does."""
+    assert event.payload is not None
+    parts = split_comment(event.payload[0])
+    return parts is not None and split_comment(parts[2]) is not None
+
+
 def _live(issue_id: bytes, session_id: str, blocks: list[tuple[Event, SessionState]]) -> Life:
     life = Life(issue_id, session_id)
     for event, state in _order_by_parent(blocks):
