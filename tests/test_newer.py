@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,8 @@ from git_session.repair import plan_repair
 from git_session.store.repository.objects import ObjectStore
 from git_session.wire.names import named_hash
 from tests.conftest import Cli, git
-from tests.forge import Forge, block, comment, created
-from tests.stores import WAL
+from tests.forge import SESSION, Forge, block, comment, created
+from tests.stores import WAL, Event, format_block
 
 WORDS: Final = "newer version needed: chunk is of version 2 with codec cbor-v2"
 
@@ -62,6 +63,57 @@ def test_list_says_that_a_newer_version_is_needed(bare: Path, newer: str, cli: C
         assert ran.code == 0
         assert f"warning: {WORDS} (commit {newer[:7]})" in ran.stderr.splitlines()
         assert "repair" not in ran.stderr
+
+
+UNKNOWN: Final = [
+    ('state = "spawned"', 'state = "paused"'),
+    ('role = "witness"', 'role = "auditor"'),
+    ('session_type = "polecat"', 'session_type = "drone"'),
+]
+LEFT_OUT: Final = "left out: a state, role or type that this version does not know"
+
+
+def unknown_block(old: str, new: str, ts: int = 5, number: int = 0) -> Event:
+    """Make a session's comment with a word of tomorrow."""
+    text = format_block("spawned", f"{SESSION}{number}")
+    assert text.count(old) == 1
+    return comment(text.replace(old, new), ts, number)
+
+
+@pytest.mark.parametrize(("old", "new"), UNKNOWN)
+def test_list_says_that_a_block_with_an_unknown_word_is_left_out(
+    bare: Path, cli: Cli, old: str, new: str
+) -> None:
+    Forge(bare).commit(created(), unknown_block(old, new))
+    for words in (("list",), ("list",), ("list", "--json"), ("list", "--count"), ("tasks",)):
+        ran = cli(bare, *words)
+        assert ran.code == 0
+        said = ran.stderr.splitlines()
+        assert f"warning: 1 session block {LEFT_OUT}" in said
+        assert "hint: git session fsck names them all" in said
+    assert "this version does not know" in cli(bare, "fsck").stdout
+
+
+def test_blocks_with_unknown_words_are_counted_as_the_log_grows(bare: Path, cli: Cli) -> None:
+    forge = Forge(bare)
+    forge.commit(created(0), created(1), block("spawned", 2), unknown_block(*UNKNOWN[0]))
+    steps = [
+        (comment("nothing new", 6), f"1 session block {LEFT_OUT}"),
+        (unknown_block(*UNKNOWN[1], ts=7), f"2 session blocks {LEFT_OUT}"),
+        (unknown_block(*UNKNOWN[2], ts=8, number=1), f"3 session blocks {LEFT_OUT}"),
+    ]
+    for event, words in steps:
+        assert cli(bare, "list").code == 0
+        forge.commit(event)
+        assert f"warning: {words}" in cli(bare, "list").stderr.splitlines()
+    shutil.rmtree(bare / "git-session")
+    assert f"warning: 3 session blocks {LEFT_OUT}" in cli(bare, "list").stderr.splitlines()
+
+
+def test_comment_that_merely_speaks_of_a_block_is_not_counted(bare: Path, cli: Cli) -> None:
+    text = '[session]\nstate = "...", and so on\n[/session]'
+    Forge(bare).commit(created(), block("spawned", 1), comment(text, 2))
+    assert "left out" not in cli(bare, "list").stderr
 
 
 def test_doctor_warns_of_a_newer_chunk(bare: Path, newer: str, cli: Cli) -> None:

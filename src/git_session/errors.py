@@ -151,7 +151,7 @@ class WireError(GitSessionError):
 
 
 class NewerFormatError(WireError):
-    """Reports bytes whose header names a format that only a newer version reads."""
+    """Reports a format, or a word where only some are allowed, that a newer version may know."""
 
 
 class RemoteError(GitSessionError):

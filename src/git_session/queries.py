@@ -12,7 +12,7 @@ from git_session.errors import UsageError
 from git_session.fold.faults import Problem
 from git_session.fold.find import Found, find_session, find_task
 from git_session.fold.lifecycle import TASK_STATUSES
-from git_session.fold.replay import Replay
+from git_session.fold.replay import Replay, count_unread_blocks
 from git_session.fold.rows import (
     Row,
     all_session_rows,
@@ -130,6 +130,10 @@ class LogQueries:
     def problems(self) -> list[Problem]:
         """Lists what reading the log left out."""
         return self.reader.read()[1].problems
+
+    def unread_blocks(self) -> int:
+        """Count the session blocks with a state, role or type that this version does not know."""
+        return count_unread_blocks(self.replay())
 
     def head(self) -> str | None:
         """Reads the log's head commit (40 hex digits), None when there is no log yet."""

@@ -45,7 +45,7 @@ def list_quickly(
         return None
     common_dir, index = found
     try:
-        if index.problems():
+        if index.leaves_out():
             return None
         live = index.session_rows(states=states, without_exited=True, engine=engine, role=role)
         ended = []
@@ -82,7 +82,7 @@ def count_quickly(
         return None
     _, index = found
     try:
-        if index.problems():
+        if index.leaves_out():
             return None
         return index.count_sessions(
             states=states, without_exited=not (include_exited or states), engine=engine, role=role
@@ -99,7 +99,7 @@ def find_quickly(common_dir: str, ref: str) -> list[Row] | None:
     if index is None:
         return None
     try:
-        if index.problems():
+        if index.leaves_out():
             return None
         issues = {issue for issue, name in index.session_refs() if name.startswith(ref)}
         rows = [row for issue in issues for row in index.session_rows(issue_id=issue)]

@@ -254,7 +254,7 @@ def _describe_change(replay: Replay, base: str | None, head: str) -> Change:
             lives = folded.sessions.lives.values()
             sessions = [session_row(replay, folded, life) for life in lives]
             task = task_row(folded) if folded.issue.is_created else None
-            issues.append(IndexedIssue(issue_id, task, sessions))
+            issues.append(IndexedIssue(issue_id, task, sessions, folded.sessions.unread))
     events = [
         (event.issue_id, event.event_id, event.raw, replay.origin[event.event_id])
         for event in replay.new_events()

@@ -179,8 +179,8 @@ def _say_what_is_missing(found: Gathered, *, is_several: bool) -> None:
             say_problems(log)
             if log.head() is None:
                 say_no_log(log)
-        elif log.problems:
-            left_out = count(len(log.problems), "thing")
+        elif number := len(log.problems) + log.unread_blocks():
+            left_out = count(number, "thing")
             say_warning(
                 f"{name}: {left_out} left out; git session -C {quote_word(name)} fsck names them"
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from git_session.cli.output import add_warning
 from git_session.cli.progress import Progress
 from git_session.cli.streams import say, say_warning
+from git_session.cli.text import count
 from git_session.errors import GitSessionError, LostLogError, NotARepositoryError
 
 if TYPE_CHECKING:
@@ -135,7 +136,11 @@ def say_problems(log: LogQueries) -> None:
         say_warning(f"{problem.message}{place}")
     if len(problems) > _MOST_WARNINGS:
         say_warning(f"and {len(problems) - _MOST_WARNINGS} more like these")
-    if problems:
+    unread = log.unread_blocks()
+    if unread:
+        left_out = count(unread, "session block")
+        say_warning(f"{left_out} left out: a state, role or type that this version does not know")
+    if problems or unread:
         say("hint: git session fsck names them all")
 
 

@@ -331,6 +331,13 @@ def changed_issues(replay: Replay) -> Iterator[FoldedIssue]:
             yield folded
 
 
+def count_unread_blocks(replay: Replay) -> int:
+    """Count the session blocks with a state, role or type that this version does not know."""
+    remembered: dict[bytes, int] = replay.ask(lambda source: source.unread_blocks(), {})
+    fresh = sum(folded.sessions.unread for folded in changed_issues(replay))
+    return fresh + sum(n for issue, n in remembered.items() if issue not in replay.changed)
+
+
 def _decode_remembered(raw: bytes) -> Event | None:
     try:
         event = decode_event(raw)

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from git_session.errors import WireError
+from git_session.errors import NewerFormatError, WireError
 from git_session.fold.issues import Issue
 from git_session.fold.lifecycle import is_allowed, rank_of
 from git_session.wire.block import (
@@ -83,11 +83,13 @@ class Life:
 class IssueSessions:
     """Holds the sessions of one issue, and the comments whose block does not parse.
 
-    A comment that merely speaks of `[session]` is not among them.
+    A comment that merely speaks of `[session]` is not among them. `unread` counts those whose block
+    has a state, role or type that this version does not know.
     """
 
     lives: dict[str, Life] = field(default_factory=dict)
     unparsed: list[tuple[Event, str]] = field(default_factory=list)
+    unread: int = 0
 
 
 def fold_sessions(issue: Issue) -> IssueSessions:
@@ -105,6 +107,7 @@ def fold_sessions(issue: Issue) -> IssueSessions:
         except WireError as error:
             if split_comment(text) is not None or f"{OPEN_MARK}\n" in text:
                 result.unparsed.append((event, error.message))
+                result.unread += isinstance(error, NewerFormatError)
             continue
         blocks.setdefault(state.session_id, []).append((event, state))
     for session_id, found in blocks.items():

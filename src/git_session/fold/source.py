@@ -38,5 +38,8 @@ class Source(Protocol):
     def event_count(self) -> int:
         """Counts the events remembered."""
 
+    def unread_blocks(self) -> dict[bytes, int]:
+        """Gives the issues with session blocks of unknown words, and how many each has."""
+
     def problems(self) -> list[Row]:
         """Gives what reading left out."""

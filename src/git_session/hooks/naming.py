@@ -81,7 +81,7 @@ def _find_slowly(session: str, environ: Mapping[str, str]) -> list[dict[str, Any
         log = SessionLog.open(Path.cwd(), environ=environ)
         rows = log.session_rows(include_exited=True)
         log.save()  # the next commit need not wait for this again
-        is_whole = log.head() is not None and not log.problems
+        is_whole = log.head() is not None and not (log.problems or log.unread_blocks())
     except GitSessionError:
         return None
     rows = [row for row in rows if row["session_id"].startswith(session)]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from git_session.errors import WireError
+from git_session.errors import NewerFormatError, WireError
 from git_session.wire.words import PRESUMED_REASONS, ROLES, SESSION_TYPES, STATES
 
 OPEN_MARK: Final = "[session]"
@@ -140,8 +140,8 @@ def parse_block(text: str, shared: dict[str, str] | None = None) -> SessionState
     """Reads the first block of a comment.
 
     Blocks that are read with the same `shared` share the texts that are equal: a session says
-    the same again and again. Raises WireError when there is none, a required key is missing, or a
-    state, role or type is not a known word.
+    the same again and again. Raises WireError when there is none or a required key is missing, and
+    NewerFormatError when a state, role or type is not a known word.
     """
     return _read_laid_out(text, {} if shared is None else shared) or _read_lines(text)
 
@@ -236,6 +236,9 @@ def _build(texts: Mapping[str, tuple[str, bool]]) -> SessionState:
     found.setdefault("worktree", "")
     for key in _REQUIRED:
         if found.get(key) is None:
+            if key in _CHOICES and texts.keys() >= {*_REQUIRED}:
+                word = key.replace("_", " ")
+                raise NewerFormatError(f"session block has a {word} this version does not know")
             raise WireError(f"session block has no valid {key}")
     extras = {
         key: int(text) if not quoted and _BARE_INTEGER.fullmatch(text) else text

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 Order = tuple[int, str, str]
 """What sessions are listed by."""
 
-SCHEMA: Final = 5
+SCHEMA: Final = 6
 """Raise it with every change of the layout or of the fold; each number has a file of its own."""
 
 SEAL: Final = 0
@@ -91,9 +91,15 @@ class Sum:
 
 
 class Seal:
-    """Tells what the index holds; `states` counts the sessions in each state."""
+    """Tells what the index holds; `states` counts the sessions in each state.
 
-    __slots__ = ("commits", "events", "head", "next_number", "next_part", "states", "sums", "trust")
+    `unread` counts the session blocks with words that this version does not know.
+    """
+
+    __slots__ = (
+        *("commits", "events", "head", "next_number", "next_part"),
+        *("states", "sums", "trust", "unread"),
+    )
 
     def __init__(self, trust: str) -> None:
         self.trust = trust
@@ -102,12 +108,13 @@ class Seal:
         self.events = 0
         self.next_number = 0
         self.next_part = 0
+        self.unread = 0
         self.states: dict[str, int] = {}
         self.sums = {kind: Sum() for kind in (ISSUE, TASK, LIVE, ENDED, KNOWN, PROBLEMS)}
 
     def encode(self) -> bytes:
         """Writes the seal with its own check in front."""
-        counts = [self.commits, self.events, self.next_number, self.next_part]
+        counts = [self.commits, self.events, self.next_number, self.next_part, self.unread]
         sums = [[kind, found.count, found.total] for kind, found in self.sums.items()]
         told = [SCHEMA, self.trust, self.head, counts, self.states, sums]
         text = json.dumps(told, separators=(",", ":")).encode()
@@ -124,7 +131,7 @@ class Seal:
             raise DamageError("the seal is of another layout")
         seal = cls(told[1])
         seal.head = told[2]
-        seal.commits, seal.events, seal.next_number, seal.next_part = told[3]
+        seal.commits, seal.events, seal.next_number, seal.next_part, seal.unread = told[3]
         seal.states = told[4]
         seal.sums = {kind: Sum(count, total) for kind, count, total in told[5]}
         return seal
@@ -135,12 +142,12 @@ class Entry:
 
     `checks` has the check of each row the issue has, by its kind; `events` counts the values
     that hold its events, and `event_count` the events; `task` is task id and title, None for an
-    issue that is never listed; a session is its id, state, engine and role.
+    issue that is never listed; a session is its id, state, engine and role; `unread` is as in Seal.
     """
 
     __slots__ = (
         *("checks", "event_count", "events", "issue_id", "next_part", "number"),
-        *("sessions", "task"),
+        *("sessions", "task", "unread"),
     )
 
     def __init__(self, issue_id: bytes, number: int) -> None:
@@ -152,10 +159,12 @@ class Entry:
         self.checks: dict[int, int] = {}
         self.task: list[str] | None = None
         self.sessions: list[list[str]] = []
+        self.unread = 0
 
     def encode(self) -> bytes:
         """Writes the entry: the issue's id, by which it is found, and the rest."""
-        counts = [self.events.count, self.events.total, self.event_count, self.next_part]
+        sums = [self.events.count, self.events.total]
+        counts = [*sums, self.event_count, self.next_part, self.unread]
         told = [self.number, counts, list(self.checks.items()), self.task, self.sessions]
         return self.issue_id + json.dumps(told, separators=(",", ":")).encode()
 
@@ -165,7 +174,7 @@ class Entry:
         number, counts, checks, task, sessions = parse_json(value[16:])
         entry = cls(value[:16], number)
         entry.events = Sum(counts[0], counts[1])
-        entry.event_count, entry.next_part = counts[2:]
+        entry.event_count, entry.next_part, entry.unread = counts[2:]
         entry.checks = dict(checks)
         entry.task = task
         entry.sessions = sessions

@@ -171,6 +171,14 @@ class LogIndex:
         """Lists tasks, oldest first."""
         return self._ask(lambda view: view.task_rows(), [])
 
+    def unread_blocks(self) -> dict[bytes, int]:
+        """Gives the issues with session blocks of unknown words, and how many each has."""
+        return self._ask(lambda view: view.unread_blocks(), {})
+
+    def leaves_out(self) -> bool:
+        """Tell whether reading left anything out."""
+        return bool(self.unread_blocks() or self.problems())
+
     def problems(self) -> list[Row]:
         """Lists what reading left out, that of the newest change first."""
         return self._ask(lambda view: view.problems(), [])

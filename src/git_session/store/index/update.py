@@ -17,11 +17,15 @@ _LARGEST: Final = 1 << 18
 
 @dataclass(slots=True)
 class IndexedIssue:
-    """Holds an issue as it is answered: its task row, None if it is never listed, its sessions'."""
+    """Holds an issue as it is answered: its task row, None if it is never listed, its sessions'.
+
+    `unread` counts its session blocks with words that this version does not know.
+    """
 
     issue_id: bytes
     task: Row | None
     sessions: list[Row]
+    unread: int = 0
 
 
 @dataclass(slots=True)
@@ -146,6 +150,8 @@ class _Update:
         ]
         for row in rows:
             self._count_state(row["state"], 1)
+        self._seal.unread += issue.unread - entry.unread
+        entry.unread = issue.unread
 
     def _put_issue_value(self, entry: Entry, kind: int, value: bytes) -> None:
         entry.checks[kind] = self._put(kind, entry.number, 0, value)

@@ -121,6 +121,12 @@ class View:
         rows = form.parse_rows(self._row_values(form.TASK, None))
         return sorted(rows, key=lambda row: (row["created_ts"], row["grite_issue_id"]))
 
+    def unread_blocks(self) -> dict[bytes, int]:
+        """Reads the issues with session blocks of unknown words, and how many each has."""
+        if not self.seal.unread:
+            return {}
+        return {entry.issue_id: entry.unread for entry in self.entries() if entry.unread}
+
     def problems(self) -> list[Row]:
         """Reads what reading the log left out, the newest commits' first."""
         return form.parse_rows(value for _, value in reversed(self.values(form.PROBLEMS)))
