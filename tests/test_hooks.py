@@ -27,6 +27,7 @@ from git_session.store.repository.objects import ObjectStore
 from tests import events
 from tests.beat_files import SESSION, TS, write_beat
 from tests.conftest import Cli, Ran, git, list_imports, run
+from tests.forge import forget_kept
 from tests.test_snapshot import append
 
 TRAILER: Final = f"Agent-Session: {SESSION}"
@@ -356,6 +357,7 @@ def test_commit_names_a_session_that_the_log_cannot_tell_of(recorded: tuple[Path
     log.add_task("Lost")
     tree = git(repo, "rev-parse", "refs/grite/wal^{tree}")
     (repo / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    forget_kept(repo / ".git")
     assert _commit_in(repo, "s-elsewhere") == (["s-elsewhere"], "")
     git(repo, "update-ref", "--no-deref", "-d", "refs/grite/wal")
     assert _commit_in(repo, "s-elsewhere") == (["s-elsewhere"], "")

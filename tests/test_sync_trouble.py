@@ -29,6 +29,7 @@ from git_session.wire import names
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, is_ancestor, make_diverged, read_head, set_head, write_commit
+from tests.forge import forget_kept
 from tests.processes import Marked
 from tests.servers import Hub
 
@@ -290,6 +291,7 @@ def test_what_is_missing_in_this_clone_is_not_merged_away(pair: Pair, hub: Hub) 
     chunk = git(other.path, "ls-tree", "-r", WAL, "events").split()[2]
     file = other.path / ".git" / "objects" / chunk[:2] / chunk[2:]
     file.rename(file.with_suffix(".kept"))
+    forget_kept(other.path / ".git")
     there = read_head(hub.path)
     error = fail(other)
     assert isinstance(error, DamagedLogError)

@@ -28,7 +28,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "ready": "Records that a session is ready to work.",
         "running": "Records that a session is at work, or still at work.",
         "handoff": "Records that a session hands its work over.",
-        "beat": "Notes that a session is alive, in a file and not in the log.",
+        "beat": "Record a heartbeat in a local file, without a commit.",
         "exit": "Records the end of a session.",
         "run": "Runs a command as a session and records its whole life.",
         "task": "Shows, adds, moves and comments a task.",
