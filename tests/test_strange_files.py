@@ -15,6 +15,7 @@ import pytest
 
 from git_session.cli.boundary import run_command_line
 from git_session.log import SessionLog
+from git_session.store.index.format import SCHEMA
 from tests.conftest import git
 from tests.every_command import Answer, collect_lines, end_readers
 
@@ -41,8 +42,8 @@ FILES: Final[dict[str, tuple[str, ...]]] = {
     "info/exclude": ("init",),
     "grite/config.toml": ("list --json", "list --count", "list --all", "actor list"),
     "grite/actors/ACTOR/config.toml": ("list --all", "task add x", "actor list"),
-    "git-session/index-5.db": (*LOOKING, "task add x"),
-    "git-session/index-5.db-wal": (*LOOKING, "task add x"),
+    f"git-session/index-{SCHEMA}.db": (*LOOKING, "task add x"),
+    f"git-session/index-{SCHEMA}.db-wal": (*LOOKING, "task add x"),
     "git-session/append.lock": WRITING,
     "git-session/beats.lock": (f"beat {SESSION}", f"ready {SESSION}"),
     "git-session/sync.lock": ("sync",),
