@@ -1,7 +1,8 @@
 """Plays 10, 100 and 1,000 clones against one hub: `python benchmarks/fleet.py [--quick]`.
 
-The merges are real (merging.py compares, fold/merge.py plans, the ids are git's), the rounds and
-pauses are sync.py's; network and clock are played. The same arguments print the same figures.
+The merges are real (log/merge.py compares, core/fold/merge.py plans, the ids are git's), the
+rounds and pauses are those of sync/rounds.py; network and clock are played. The same arguments
+print the same figures.
 """
 
 from __future__ import annotations

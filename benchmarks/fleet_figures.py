@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from git_session.autosync import PACE_S
+from git_session.sync.background import PACE_S
 
 
 @dataclass(frozen=True, slots=True)

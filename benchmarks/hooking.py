@@ -8,8 +8,8 @@ from typing import Final
 
 from benchmarks.measure import Bench, Budget, Result, Sample, Side, race
 from git_session import SessionLog
-from git_session.hooks.install import Hooks
-from git_session.store.repository.objects import ObjectStore
+from git_session.connect.hooks.install import Hooks
+from git_session.git.repository.objects import ObjectStore
 
 _COMMIT: Final = ("git", "commit", "--quiet", "--allow-empty", "--message=Work")
 _PUSH: Final = ("git", "push", "--quiet", "origin", "main")

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.measure import Bench
 from benchmarks.slow_network import FETCHED, measure_race, measure_trips, run
 from git_session import SessionLog
-from git_session.sync import sync_log
+from git_session.sync.rounds import sync_log
 from tests.stores import WAL, make_log
 
 _TRACKED: Final = "refs/git-session/remotes/origin/grite/wal"

@@ -7,8 +7,8 @@ from typing import Final
 
 from benchmarks.measure import Bench, Budget, Result, Sample, Side, race
 from benchmarks.peers import GIT_BUG_MISSING, prepare_git_bug
-from git_session.beat import write_beat
-from git_session.log import SessionLog
+from git_session.log.beat import write_beat
+from git_session.log.session_log import SessionLog
 
 _LIBRARIES: Final = "import click, sqlite3, json, subprocess"
 _BASE: Final = "importing click, sqlite3, json, subprocess"

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from benchmarks.measure import Bench, Budget, Result, Sample, Side, race
-from git_session.log import SessionLog
+from git_session.log.session_log import SessionLog
 
 _SHELL = "/bin/sh -c :"
 

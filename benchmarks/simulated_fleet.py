@@ -1,7 +1,7 @@
 """Clones, a hub and the network between them, played in virtual time: for fleet.py.
 
 A process is a generator that yields the seconds it waits for, so that a clone's sync reads here
-as it does in sync.py: fetch, compare, merge, push by compare-and-swap, and the local ref last.
+as in sync/rounds.py: fetch, compare, merge, push by compare-and-swap, and the local ref last.
 Nothing sleeps, nothing runs at once, and the same settings play the same game.
 """
 
@@ -15,10 +15,10 @@ from typing import Final
 
 from benchmarks.fleet_figures import Figures, Settings
 from benchmarks.simulated_store import EPOCH_S, Hub, MemoryStore, choose_head
-from git_session.autosync import _TIMEOUT_S as BACKGROUND_TIMEOUT_S
-from git_session.sync import _LONGEST_PAUSE_S as LONGEST_PAUSE_S
-from git_session.sync import _PAUSE_S as PAUSE_S
-from git_session.sync import DEFAULT_TIMEOUT_S
+from git_session.sync.background import _TIMEOUT_S as BACKGROUND_TIMEOUT_S
+from git_session.sync.rounds import _LONGEST_PAUSE_S as LONGEST_PAUSE_S
+from git_session.sync.rounds import _PAUSE_S as PAUSE_S
+from git_session.sync.rounds import DEFAULT_TIMEOUT_S
 
 Waiting = Generator[float, None, None]
 """A process: what it yields is the time until it goes on, in s."""
@@ -98,7 +98,7 @@ class Clone:
             yield every * random.uniform(0.5, 1.5)
 
     def _sync_in_background(self) -> Waiting:
-        """Does as play_background in autosync.py: again while more is wanted, at its pace."""
+        """Do as play_background in sync/background.py: again while more is wanted, at its pace."""
         self._is_in_background = True
         done = -1
         while self._wanted != done:
@@ -245,7 +245,7 @@ class Game:
         """Writes a transition after `head` and gives the new head."""
         self.figures.transitions += 1
         self._last_write = now
-        # As in fold/plan.py no two events of an issue are of the same time.
+        # As in core/fold/plan.py no two events of an issue are of the same time.
         self._newest_ms = max(EPOCH_S * 1000 + round(now * 1000), self._newest_ms + 1)
         return self.store.record(head, actor, self._task, self._newest_ms)
 

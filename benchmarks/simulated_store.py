@@ -1,7 +1,8 @@
 """A store and a hub in memory, with git's own ids: for fleet.py.
 
-The commits are real: their bytes are made by the rooms that make them on disk, and merges by
-`compare_heads`, `write_merge` and the planner in fold/merge.py. Only disk and network are missing.
+The commits are real: their bytes are made by the modules that make them on disk, and merges by
+`compare_heads`, `write_merge` and the planner in core/fold/merge.py. Only disk and network are
+missing.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from git_session.merging import compare_heads, write_merge
-from git_session.store.repository.commits import write_tree
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import git_object, names
-from git_session.wire.block import SessionState, format_block
-from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
-from git_session.wire.commit import LogCommit, Meta, format_meta
-from git_session.wire.event import COMMENT_ADDED, build_event
+from git_session.core.wire import git_object, names
+from git_session.core.wire.block import SessionState, format_block
+from git_session.core.wire.chunk import encode_chunk, hash_chunk, split_chunk
+from git_session.core.wire.commit import LogCommit, Meta, format_meta
+from git_session.core.wire.event import COMMENT_ADDED, build_event
+from git_session.git.repository.commits import write_tree
+from git_session.git.repository.objects import ObjectStore
+from git_session.log.merge import compare_heads, write_merge
 
 EPOCH_S: Final = 1_795_000_000
 """When the played time begins, in s since the Unix epoch."""
@@ -67,7 +68,7 @@ class MemoryStore:
         return oid
 
     def record(self, head: str | None, actor: bytes, task: bytes, now_ms: int) -> str:
-        """Writes the commit of one transition, a beat, as writer.py lays it out."""
+        """Writes the commit of one transition, a beat, as log/writer.py lays it out."""
         state = SessionState(
             state="running",
             session_id=names.format_session_id(EPOCH_S * 1000, actor.hex()[:4]),
@@ -140,7 +141,7 @@ class Hub:
 
 
 def choose_head(store: MemoryStore, local: str, theirs: str) -> str:
-    """Finds or writes the head that holds a clone's log and the hub's, in sync.py's order.
+    """Find or write the head that holds a clone's log and the hub's, as sync/rounds.py does.
 
     Of its rules the one about heads that read the same is left out: with one hub no two clones
     ever have the same events in different commits.

@@ -21,7 +21,7 @@ from benchmarks.fleet_figures import Settings
 from benchmarks.measure import Bench
 from benchmarks.simulated_fleet import Game
 from git_session import SessionLog
-from git_session.sync import sync_log
+from git_session.sync.rounds import sync_log
 from tests import servers
 from tests.stores import make_log
 

@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from git_session.core.fold.faults import Problem
+from git_session.core.fold.rows import Row
 from git_session.errors import DamagedLogError
-from git_session.fold.faults import Problem
-from git_session.fold.rows import Row
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.store.actors import signing
-from git_session.store.repository.libgit2 import open_repository
-from git_session.store.repository.object_files import decode_loose
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.libgit2 import open_repository
+from git_session.git.repository.object_files import decode_loose
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.fsck import check_log
+from git_session.log.actors import signing
+from git_session.log.session_log import SessionLog
 from tests.conftest import git
 from tests.forge import NOW, Forge, block, comment, created, make_signer
 from tests.stores import WAL

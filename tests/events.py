@@ -1,14 +1,14 @@
-"""Makes events for tests of the pure rooms, as brat, grite and git-session would write them."""
+"""Make events for tests of the pure modules, as brat, grite and git-session would write them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from git_session.fold.issues import fold_issue
-from git_session.fold.sessions import Life, fold_sessions
-from git_session.wire import event as kinds
-from git_session.wire.block import SessionState, format_block
-from git_session.wire.event import Event, build_event
+from git_session.core.fold.issues import fold_issue
+from git_session.core.fold.sessions import Life, fold_sessions
+from git_session.core.wire import event as kinds
+from git_session.core.wire.block import SessionState, format_block
+from git_session.core.wire.event import Event, build_event
 
 ISSUE = bytes(range(16))
 ACTOR_A = b"\xaa" * 16

@@ -13,7 +13,7 @@ import click
 
 from git_session.cli import group
 from git_session.cli.options import Settings
-from git_session.store.git import program as git_program
+from git_session.git import program as git_program
 
 LEFT_OUT: Final = {
     "completion candidates": "offers the ids that are at hand: a Tab waits for no log to be read",

@@ -15,21 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
+from git_session.core.fold.merge import MergePlan
+from git_session.core.wire import git_object, names
+from git_session.core.wire.chunk import encode_chunk, hash_chunk, split_chunk
+from git_session.core.wire.commit import File, LogCommit, Meta, format_meta
+from git_session.core.wire.event import Event
 from git_session.errors import DamagedLogError, GitSessionError, WireError
-from git_session.fold.merge import MergePlan
-from git_session.log import SessionLog
-from git_session.remotes import Remote
-from git_session.store.git.push_report import PushOutcome, PushState
-from git_session.store.git.remote import Git
-from git_session.store.repository import commits
-from git_session.store.repository.commits import OnFault, ignore_fault
-from git_session.store.repository.objects import ObjectStore
-from git_session.store.repository.walk import Walk
-from git_session.sync import Sync, sync_log
-from git_session.wire import git_object, names
-from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
-from git_session.wire.commit import File, LogCommit, Meta, format_meta
-from git_session.wire.event import Event
+from git_session.git.push_report import PushOutcome, PushState
+from git_session.git.remote import Git
+from git_session.git.repository import commits
+from git_session.git.repository.commits import OnFault, ignore_fault
+from git_session.git.repository.objects import ObjectStore
+from git_session.git.repository.walk import Walk
+from git_session.log.session_log import SessionLog
+from git_session.sync.remotes import Remote
+from git_session.sync.rounds import Sync, sync_log
 from tests.conftest import git, run
 
 WAL: Final = names.WAL_REF

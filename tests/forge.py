@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from git_session.store.actors.actors import create_actor, read_signing_seed
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire.chunk import hash_chunk
+from git_session.core.wire.chunk import hash_chunk
+from git_session.git.repository.objects import ObjectStore
+from git_session.log.actors.actors import create_actor, read_signing_seed
 from tests.conftest import git
 from tests.stores import (
     COMMENT_ADDED,

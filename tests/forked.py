@@ -32,7 +32,7 @@ import pygit2
 from pygit2.enums import ConfigLevel
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-_LEFT_OUT: Final = frozenset({"git_session.__main__", "git_session.mcp"})
+_LEFT_OUT: Final = frozenset({"git_session.__main__", "git_session.connect.mcp_server"})
 _OTHERS: Final = ("pydantic", "rich.table", "tempfile", "traceback", "tomllib")
 """What commands import of others when they come to need it."""
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from git_session.wire.block import SessionState, format_block
+from git_session.core.wire.block import SessionState, format_block
 from tests.conftest import git
 from tests.forge import ISSUES, Forge, make_signer
 from tests.stores import EPOCH, Event

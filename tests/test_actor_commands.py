@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from git_session.actor import list_actor_rows, make_actor_row, use_actor_row
 from git_session.errors import AmbiguousError, NotFoundError
-from git_session.log import SessionLog
-from git_session.store.actors.actors import create_actor
-from git_session.store.actors.config import read_config
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
+from git_session.log.actors.actors import create_actor
+from git_session.log.actors.config import read_config
+from git_session.log.manage_actors import list_actor_rows, make_actor_row, use_actor_row
+from git_session.log.session_log import SessionLog
 from tests.conftest import FIXTURES, Cli, Grite, git
 
 LOW, HIGH = "0" * 32, "f" * 32

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from git_session.store.actors.actors import read_actors
-from git_session.store.actors.config import config_path, read_config
+from git_session.log.actors.actors import read_actors
+from git_session.log.actors.config import config_path, read_config
 
 RACER = """
 import secrets, sys
 from pathlib import Path
-from git_session.store.actors.actors import create_actor, ensure_actor
+from git_session.log.actors.actors import create_actor, ensure_actor
 directory, how = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()

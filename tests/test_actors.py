@@ -15,7 +15,7 @@ from git_session.errors import (
     ReadOnlyError,
     UsageError,
 )
-from git_session.store.actors.actors import (
+from git_session.log.actors.actors import (
     Actor,
     create_actor,
     ensure_actor,
@@ -26,8 +26,8 @@ from git_session.store.actors.actors import (
     resolve_actor,
     use_actor,
 )
-from git_session.store.actors.config import config_path, read_config
-from git_session.store.actors.signing import public_key_of
+from git_session.log.actors.config import config_path, read_config
+from git_session.log.actors.signing import public_key_of
 from tests.conftest import Grite
 
 NOW = 1_795_000_000_000

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.agents.events import format_resume, parse_event
-from git_session.agents.settings import EVENTS, add_entries, find_entries, remove_entries
+from git_session.connect.agents.document import read_document
+from git_session.connect.agents.events import format_resume, parse_event
+from git_session.connect.agents.settings import EVENTS, add_entries, find_entries, remove_entries
 from git_session.errors import ConfigError
-from git_session.store.files.document import read_document
 
 COMMAND = "/opt/git-session hook run agent claude"
 

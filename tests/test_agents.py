@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.reconcile import reconcile_log
-from git_session.store.host.agent_sessions import AgentSessions
+from git_session.health.reconcile import reconcile_log
+from git_session.host.agent_sessions import AgentSessions
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, Ran, git, run
 
 

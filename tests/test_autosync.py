@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from git_session import autosync
-from git_session.autosync import forget_failure, play_background, start_background
-from git_session.store.files.queue import try_lock
+from git_session.host.files.queue import try_lock
+from git_session.sync import background as autosync
+from git_session.sync.background import forget_failure, play_background, start_background
 from tests import servers
 from tests.conftest import Cli, git
 from tests.fleet import Clone, read_head
@@ -168,7 +168,7 @@ def test_one_background_sync_at_a_time_goes_round_while_more_is_recorded(
             clone.beat(sessions[0])
             mark(clone).write_text(f"round {len(sleeps)}")
 
-    monkeypatch.setattr("git_session.autosync.time.sleep", sleep)
+    monkeypatch.setattr("git_session.sync.background.time.sleep", sleep)
     mark(clone).write_text("begin")
     play_background(clone.log.store)
     assert sleeps == [autosync.PACE_S] * 3

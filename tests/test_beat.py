@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from git_session.beat import Beaten, write_beat
+from git_session.core.wire.evidence import format_evidence
 from git_session.errors import (
     AmbiguousError,
     ConfigError,
@@ -19,10 +19,10 @@ from git_session.errors import (
     TransitionError,
     UsageError,
 )
-from git_session.log import SessionLog
-from git_session.store.host.beats import Beat, Beats
-from git_session.store.host.processes import look_at, read_here, read_host, read_process
-from git_session.wire.evidence import format_evidence
+from git_session.host.beats import Beat, Beats
+from git_session.host.processes import look_at, read_here, read_host, read_process
+from git_session.log.beat import Beaten, write_beat
+from git_session.log.session_log import SessionLog
 from tests.conftest import git, list_imports
 
 T0: Final = 1_800_000_000_000
@@ -124,10 +124,10 @@ def test_a_beat_writes_no_object_and_loads_no_slow_library(repo: Path) -> None:
     before, head = git(repo, "count-objects"), log.head()
     words = ("beat", session, "--set", "tokens=5", "--activity", "waiting")
     imported = list_imports(repo, *words)
-    assert "git_session.store.host.beats" in imported
+    assert "git_session.host.beats" in imported
     slow = {"pygit2", "pydantic", "psutil", "rich", "cbor2", "sqlite3", "subprocess", "hashlib"}
     # 2 ms of the 40 that a beat may take, which nobody would miss by looking.
-    slow |= {"pathlib", "dataclasses", "git_session.log", "git_session.wire.block"}
+    slow |= {"pathlib", "dataclasses", "git_session.log.session_log", "git_session.core.wire.block"}
     assert imported.isdisjoint(slow)
     held = Beats(log.common_dir).read_all()[0]
     assert (held.attributes, held.activity) == ({"tokens": 5}, "waiting")
@@ -325,7 +325,7 @@ def test_a_beat_that_the_log_does_not_take_is_a_warning(
     day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day.start()
-    monkeypatch.setattr("git_session.writer.PATIENCE_S", 0.1)
+    monkeypatch.setattr("git_session.log.writer.PATIENCE_S", 0.1)
     (day.path / ".git" / "refs" / "grite" / "wal.lock").touch()
     day.now += HOUR
     done = day.beat()
@@ -336,7 +336,7 @@ def test_a_beat_that_the_log_does_not_take_is_a_warning(
 def test_many_beats_at_once_lose_no_attribute(day: Day) -> None:
     day.start()
     code = (
-        "import sys; from pathlib import Path; from git_session.beat import write_beat\n"
+        "import sys; from pathlib import Path; from git_session.log.beat import write_beat\n"
         "for n in range(20):\n"
         f"    write_beat(Path('.'), '{day.session}', clock=lambda: {T0},"
         " attributes={f'{sys.argv[1]}{n}': n})"

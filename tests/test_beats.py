@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
+from git_session.core.wire.evidence import Evidence
 from git_session.errors import ReadOnlyError, UsageError
-from git_session.store.host.beats import Beat, Beats
-from git_session.wire.evidence import Evidence
+from git_session.host.beats import Beat, Beats
 
 ISSUE: Final = "0f" * 16
 SESSION: Final = "s-20261122-4f1b"

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from git_session.errors import WireError
-from git_session.wire import block
-from git_session.wire.block import (
+from git_session.core.wire import block
+from git_session.core.wire.block import (
     SessionState,
     format_block,
     parse_block,
     split_comment,
 )
-from git_session.wire.words import ROLES, SESSION_TYPES, STATES
+from git_session.core.wire.words import ROLES, SESSION_TYPES, STATES
+from git_session.errors import WireError
 
 PLAIN = """[session]
 state = "running"

@@ -11,9 +11,9 @@ from typing import Any, Final
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from git_session.demo import play_demo
-from git_session.page import make_page
-from git_session.wire.plain_text import strip_controls
+from git_session.cli.commands.demo_day import play_demo
+from git_session.core.wire.plain_text import strip_controls
+from git_session.views.page import make_page
 from tests.browser import THEMES, WIDTHS, Browser, start_browser
 from tests.conftest import Cli
 from tests.stores import make_log

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from git_session.claim import claim_row
+from git_session.core.wire import names
 from git_session.errors import (
     ConflictError,
     ContendedError,
@@ -22,8 +22,8 @@ from git_session.errors import (
     RemoteError,
     RemoteTimeoutError,
 )
-from git_session.log import SessionLog
-from git_session.wire import names
+from git_session.log.session_log import SessionLog
+from git_session.sync.exclusive import claim_row
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, MeddledGit, read_head, set_head
@@ -35,9 +35,9 @@ hub = servers.path_hub
 # Waits for all the others, and then claims, by a clock that is as wrong as it is told to be.
 _RACER = """
 import json, sys, time
-from git_session.claim import claim_row
+from git_session.sync.exclusive import claim_row
 from git_session.errors import ConflictError
-from git_session.log import SessionLog
+from git_session.log.session_log import SessionLog
 path, task, offset = sys.argv[1:]
 log = SessionLog.open(path, clock=lambda: time.time_ns() // 1_000_000 + int(offset))
 print("ready", flush=True)
@@ -365,7 +365,7 @@ def test_a_lock_file_that_was_left_behind_here_does_not_hide_that_the_claim_land
     clones: list[Clone], hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, _ = clones
-    monkeypatch.setattr("git_session.claim.PATIENCE_S", 0.2)
+    monkeypatch.setattr("git_session.sync.exclusive.PATIENCE_S", 0.2)
     lock = one.path / ".git" / f"{WAL}.lock"
     lock.touch()
     with pytest.raises(ContendedError, match="origin has the claim, session s-") as caught:

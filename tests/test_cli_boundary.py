@@ -20,7 +20,7 @@ import pytest
 
 from git_session import SessionLog
 from git_session.cli import group
-from git_session.cli.guesses import _MEANT
+from git_session.cli.ui.did_you_mean import _MEANT
 from git_session.errors import GitSessionError
 from tests.conftest import TIMEOUT, Cli, Ran, git, run
 
@@ -29,10 +29,10 @@ Checkout = Callable[[str], Path]
 PROGRAM: Final = (sys.executable, "-m", "git_session")
 BUG: Final = """
 import sys
-from git_session.cli import boundary, list as room
+from git_session.cli import boundary; from git_session.cli.commands import list as command
 def fail(*_, **__):
     raise ZeroDivisionError("half\\x1b[31m of\\nnothing")
-room.list_command.callback = fail
+command.list_command.callback = fail
 sys.exit(boundary.run_command_line(sys.argv[1:]))
 """
 """Runs a command line in a program with a bug, which no real command may have."""

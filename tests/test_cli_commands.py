@@ -15,7 +15,7 @@ import pytest
 import git_session
 from git_session.cli import SECTIONS, group
 from git_session.cli.options import Settings
-from git_session.log import SessionLog
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git, list_imports
 from tools.reference import COMMAND_TO_RUN, SETTINGS, VARIABLES, format_files, list_written
 
@@ -35,7 +35,7 @@ def _commands() -> dict[str, click.Command]:
 
 COMMANDS: Final = _commands()
 ROOT: Final = Path(__file__).resolve().parent.parent
-OF_AGENTS: Final = ROOT / "src" / "git_session" / "agents" / "events.py"
+OF_AGENTS: Final = ROOT / "src" / "git_session" / "connect" / "agents" / "events.py"
 """Here `session.created` is the name of an agent's event."""
 
 KNOWN_THINGS: Final = frozenset(
@@ -163,8 +163,8 @@ def test_git_finds_the_program_as_its_own_command(repo: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "barred"),
     [
-        (("--version",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log")),
-        (("-h",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log")),
+        (("--version",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log.session_log")),
+        (("-h",), ("pygit2", "pydantic", "rich", "cbor2", "git_session.log.session_log")),
         (("list", "--json"), ("pydantic", "rich")),
         (("running", "-h"), ("pygit2", "pydantic", "rich", "cbor2")),
         (("beat", "-h"), ("pygit2", "pydantic", "rich", "cbor2", "psutil", "sqlite3")),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from git_session.log import SessionLog
-from git_session.model.sessions import SessionListing
+from git_session.core.answers.sessions import SessionListing
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, Ran, git
 
 

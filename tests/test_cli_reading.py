@@ -11,10 +11,10 @@ from typing import Any, Final
 import pydantic
 import pytest
 
-from git_session.log import SessionLog
-from git_session.model.log import FsckReport
-from git_session.model.sessions import SessionList, SessionShown, TransitionList
-from git_session.model.tasks import TaskList, TaskShown
+from git_session.core.answers.log import FsckReport
+from git_session.core.answers.sessions import SessionList, SessionShown, TransitionList
+from git_session.core.answers.tasks import TaskList, TaskShown
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_block, write_log
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.model.log import InitReport
-from git_session.model.sessions import Recorded
-from git_session.model.tasks import TaskRecorded
-from git_session.wire.event import STATE_CHANGED
+from git_session.core.answers.log import InitReport
+from git_session.core.answers.sessions import Recorded
+from git_session.core.answers.tasks import TaskRecorded
+from git_session.core.wire.event import STATE_CHANGED
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, Ran, git
 from tests.forge import ISSUES, Forge, created
 from tests.stores import EPOCH

@@ -11,10 +11,10 @@ import click
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from git_session import schemas
-from git_session.log import SessionLog
-from git_session.wire.block import mentions_block, parse_block
-from git_session.wire.event import COMMENT_ADDED, KIND_NAMES, Event
+from git_session.core import schemas
+from git_session.core.wire.block import mentions_block, parse_block
+from git_session.core.wire.event import COMMENT_ADDED, KIND_NAMES, Event
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, Ran, git
 from tests.test_cli_commands import COMMANDS
 

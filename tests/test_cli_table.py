@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.cli.table import Column, format_pairs, format_table
-from git_session.cli.text import cell_width
+from git_session.cli.ui.table import Column, format_pairs, format_table
+from git_session.cli.ui.text import cell_width
 
 COLUMNS = (Column("ID"), Column("TITLE", least=6, drop=2), Column("PLACE", least=5, drop=1))
 ROWS = [["s-1", "Port the lexer to C", "trees/lexer"], ["s-20", "日本", ""]]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.cli.describe import format_changes, format_status
-from git_session.cli.text import (
+from git_session.cli.ui.describe import format_changes, format_status
+from git_session.cli.ui.text import (
     LEAST_ID,
     cell_width,
     count,
@@ -22,8 +22,8 @@ from git_session.cli.text import (
     format_ago,
     format_time,
 )
-from git_session.wire.json_text import format_json
-from git_session.wire.plain_text import quote_word, strip_controls, strip_lines
+from git_session.core.wire.json_text import format_json
+from git_session.core.wire.plain_text import quote_word, strip_controls, strip_lines
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session import SessionLog
-from git_session.commits import find_commits_of, find_sessions_of
+from git_session.core.wire.trailers import KEYS, Mention, parse_mentions, possible_ids
 from git_session.errors import NotFoundError, UsageError
-from git_session.wire.trailers import KEYS, Mention, parse_mentions, possible_ids
+from git_session.views.commits import find_commits_of, find_sessions_of
 from tests.beat_files import write_beat
 from tests.conftest import Cli, git, run
 

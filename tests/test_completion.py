@@ -11,9 +11,9 @@ import pytest
 
 from git_session.cli import group
 from git_session.cli.candidates import Candidate, find_candidates
-from git_session.completion.install import install_script, uninstall_script
+from git_session.connect.completion.install import install_script, uninstall_script
 from git_session.errors import ConflictError, UsageError
-from git_session.log import SessionLog
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_block, write_log
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from git_session.log import SessionLog
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli
 from tests.tmux import Terminal, open_terminal
 

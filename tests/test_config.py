@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session.errors import ConfigError, ContendedError, UsageError
-from git_session.store.actors.config import (
-    GriteConfig,
-    config_path,
-    read_config,
-    write_default_actor,
-)
-from git_session.store.files import config_file
-from git_session.store.files.config_file import (
+from git_session.host.files import config_file
+from git_session.host.files.config_file import (
     MAX_BYTES,
     config_lock,
     format_text,
@@ -26,6 +20,12 @@ from git_session.store.files.config_file import (
     parse_table,
     read_small_file,
     replace_file,
+)
+from git_session.log.actors.config import (
+    GriteConfig,
+    config_path,
+    read_config,
+    write_default_actor,
 )
 from tests.conftest import Grite
 

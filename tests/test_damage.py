@@ -10,14 +10,14 @@ from typing import Final
 
 import pytest
 
-from git_session import fsck
+from git_session.core.wire.chunk import decode_chunk
+from git_session.core.wire.event import Event
 from git_session.errors import TooLargeError, WireError
-from git_session.store.actors.trust import read_trusted_keys
-from git_session.store.git.cat_file import CatFile
-from git_session.store.repository.object_files import decode_loose
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire.chunk import decode_chunk
-from git_session.wire.event import Event
+from git_session.git.cat_file import CatFile
+from git_session.git.repository.object_files import decode_loose
+from git_session.git.repository.objects import ObjectStore
+from git_session.health import fsck
+from git_session.log.actors.trust import read_trusted_keys
 from tests.conftest import git
 from tests.damage import (
     Bits,

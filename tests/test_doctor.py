@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from git_session.doctor.repository import judge_git
-from git_session.doctor.settings import READERS
-from git_session.hooks.shim import encode_shim
-from git_session.log import SessionLog
-from git_session.store.host.agent_sessions import AgentSessions
+from git_session.connect.hooks.shim import encode_shim
+from git_session.health.doctor.repository import judge_git
+from git_session.health.doctor.settings import READERS
+from git_session.host.agent_sessions import AgentSessions
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, Ran, git
 from tools.reference import SETTINGS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_session.store.repository.refs import syncs_loose_objects
+from git_session.git.repository.refs import syncs_loose_objects
 from tests.conftest import Cli, git
 from tests.faults.commands import NOW
 from tests.faults.program import Outcome, Program, started, why_not

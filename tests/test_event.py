@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.errors import WireError
-from git_session.wire import event as kinds
-from git_session.wire.cbor import encode_array_header, end_of_item, split_array
-from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk, split_chunk
-from git_session.wire.event import (
+from git_session.core.wire import event as kinds
+from git_session.core.wire.cbor import encode_array_header, end_of_item, split_array
+from git_session.core.wire.chunk import decode_chunk, encode_chunk, hash_chunk, split_chunk
+from git_session.core.wire.event import (
     Event,
     build_event,
     decode_event,
     decode_sound_event,
     hash_body,
 )
+from git_session.errors import WireError
 
 ISSUE = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 ACTOR = bytes.fromhex("101112131415161718191a1b1c1d1e1f")

@@ -15,10 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session import export
-from git_session.log import SessionLog
-from git_session.model.views import Exported, ExportedSession, ExportedTransition, ExportReport
-from git_session.wire.plain_text import strip_controls
+from git_session.core.answers.views import (
+    Exported,
+    ExportedSession,
+    ExportedTransition,
+    ExportReport,
+)
+from git_session.core.wire.plain_text import strip_controls
+from git_session.log.session_log import SessionLog
+from git_session.views import export
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, Event, format_block, write_log
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import pytest
 
-from git_session.fold.issues import Issue
-from git_session.fold.replay import Replay
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.model.log import FsckReport
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire.event import KIND_NAMES, Event
+from git_session.core.answers.log import FsckReport
+from git_session.core.fold.issues import Issue
+from git_session.core.fold.replay import Replay
+from git_session.core.wire.event import KIND_NAMES, Event
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.fsck import check_log
+from git_session.log.session_log import SessionLog
 from tests.conftest import FIXTURES, git
 
 BUNDLES: Final = {

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.fleet_figures import Figures, Settings, percentile
 from benchmarks.simulated_fleet import Game
 from benchmarks.simulated_store import EPOCH_S, MemoryStore
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
 from tests.conftest import git, run
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -13,13 +13,13 @@ from typing import Final
 import cbor2
 import pytest
 
+from git_session.core.answers.log import FsckReport
+from git_session.core.fold.findings import CODES, ERRORS
+from git_session.core.wire.git_object import LARGEST
 from git_session.errors import DamagedLogError
-from git_session.fold.findings import CODES, ERRORS
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.model.log import FsckReport
-from git_session.store.actors import signing
-from git_session.wire.git_object import LARGEST
+from git_session.health.fsck import check_log
+from git_session.log.actors import signing
+from git_session.log.session_log import SessionLog
 from tests.conftest import git
 from tests.forge import (
     ACTOR,

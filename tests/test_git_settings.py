@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from git_session.errors import ConfigError, EnvironmentFaultError, NotFoundError
-from git_session.store.git.settings import GitSettings
-from git_session.store.git.values import parse_flag, parse_number
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
+from git_session.git.settings import GitSettings
+from git_session.git.values import parse_flag, parse_number
 from tests.conftest import Cli, git
 
 
@@ -116,7 +116,7 @@ def test_settings_are_read_once_for_all_and_again_after_a_while(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("git_session.store.git.settings.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("git_session.git.settings.time.monotonic", lambda: now[0])
     here = ObjectStore.open(repo)
     assert here.settings.read_text("session.task", default="none") == "none"
     git(repo, "config", "session.task", "t-1")
@@ -151,7 +151,7 @@ def test_a_git_that_fails_costs_time_and_nothing_else(
     (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("git_session.store.repository.refs._SETTINGS_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("git_session.git.repository.refs._SETTINGS_TIMEOUT_S", 0.2)
     settings = ObjectStore.open(repo).settings
     assert settings.read_text("session.task", default="") == "t-1"
 
@@ -173,7 +173,7 @@ def test_what_was_read_before_stands_while_git_cannot_be_asked(
 ) -> None:
     """A command may remove the checkout that it was run in, and has an exit code all the same."""
     now = [100.0]
-    monkeypatch.setattr("git_session.store.git.settings.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("git_session.git.settings.time.monotonic", lambda: now[0])
     git(repo, "commit", "--quiet", "--allow-empty", "--message", "One")
     git(repo, "config", "session.task", "t-1")
     git(repo, "worktree", "add", "--quiet", str(tmp_path / "linked"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_session.store.git.words import ProgressFilter, choose_hint, clean_words
+from git_session.git.messages import ProgressFilter, choose_hint, clean_words
 
 SSH_END = """\
 fatal: Could not read from remote repository.

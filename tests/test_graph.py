@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_session.cli.placeholders import FIELDS, Format
+from git_session.cli.ui.log_format import FIELDS, Format
+from git_session.core.answers.sessions import Transition
 from git_session.errors import UsageError
-from git_session.fold.graph import Node, draw_graph, order_nodes
-from git_session.log import SessionLog
-from git_session.model.sessions import Transition
-from git_session.sync import sync_log
+from git_session.log.session_log import SessionLog
+from git_session.sync.rounds import sync_log
+from git_session.views.graph_columns import Node, draw_graph, order_nodes
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, WAL, Event, format_block, write_log
 from tests.test_cli_terminal import run_on_terminal

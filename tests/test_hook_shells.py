@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from git_session.hooks.shim import HOOKS, encode_shim
+from git_session.connect.hooks.shim import HOOKS, encode_shim
 from tests.beat_files import write_beat
 from tests.conftest import git, run
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.hooks import lines, shim
-from git_session.hooks.message import choose_comments, choose_unused, may_carry_trailer
-from git_session.hooks.shim import (
+from git_session.connect.hooks import lines, shim
+from git_session.connect.hooks.message import choose_comments, choose_unused, may_carry_trailer
+from git_session.connect.hooks.shim import (
     HOOKS,
     encode_shim,
     format_shim,
@@ -19,7 +19,7 @@ from git_session.hooks.shim import (
     is_unchanged,
     parse_program,
 )
-from git_session.hooks.survey import has_config_hooks, has_event_switch
+from git_session.connect.hooks.survey import has_config_hooks, has_event_switch
 
 HASH: Final = (b"#",)
 TEXTS: Final = st.binary() | st.lists(

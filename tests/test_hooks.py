@@ -16,14 +16,14 @@ from typing import Any, Final
 import pytest
 
 from git_session import SessionLog
-from git_session.doctor.hooks import check_hooks
+from git_session.connect.hooks import survey
+from git_session.connect.hooks.install import Hooks, find_program
+from git_session.connect.hooks.shim import HOOKS, KEPT_ENDING
+from git_session.core.liveness import QUIET_AFTER_MS
 from git_session.errors import ConflictError, ReadOnlyError
-from git_session.hooks import survey
-from git_session.hooks.install import Hooks, find_program
-from git_session.hooks.shim import HOOKS, KEPT_ENDING
-from git_session.liveness import QUIET_AFTER_MS
-from git_session.store.host.beats import Beats
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.doctor.hooks import check_hooks
+from git_session.host.beats import Beats
 from tests import events
 from tests.beat_files import SESSION, TS, write_beat
 from tests.conftest import Cli, Ran, git, list_imports, run
@@ -837,6 +837,6 @@ def test_finishing_a_hook_loads_nothing_that_a_commit_would_wait_for(repo: Path)
     (repo / "message").write_text("Work\n")
     words = ["hook", "run", "--called-back", "prepare-commit-msg", SESSION, "message", "message"]
     imported = list_imports(repo, *words, env={"GIT_EDITOR": ":"})
-    assert "git_session.hooks.run" in imported
+    assert "git_session.connect.hooks.run" in imported
     assert imported.isdisjoint({"click", "pygit2", "pydantic", "rich", "subprocess", "json"})
     assert TRAILER in (repo / "message").read_text()

@@ -24,8 +24,8 @@ from typing import Final
 import pytest
 
 from git_session.cli.boundary import run_command_line
-from git_session.cli.placeholders import FIELDS
-from git_session.log import SessionLog
+from git_session.cli.ui.log_format import FIELDS
+from git_session.log.session_log import SessionLog
 from tests.conftest import TIMEOUT, Cli, git, run
 from tests.every_command import LEFT_OUT, Answer, collect_lines, end_readers
 from tests.figures import Figures
@@ -375,7 +375,7 @@ def test_a_command_that_is_run_sees_no_text_of_the_store(hostile: Path, cli: Cli
 def test_an_agent_gets_it_as_data(hostile: Path) -> None:
     """MCP's messages are JSON, one a line; what they say is for the agent to judge."""
     pytest.importorskip("mcp", reason="the MCP SDK is not installed")
-    from git_session.mcp import Reporter
+    from git_session.connect.mcp_server import Reporter
 
     reporter = Reporter(hostile, {})
     assert HARM in {session.engine for session in reporter.list_sessions().sessions}

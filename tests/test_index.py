@@ -18,10 +18,10 @@ from typing import Any, Final
 
 import pytest
 
-from git_session.store.index import format as index_format
-from git_session.store.index.format import SCHEMA, Seal
-from git_session.store.index.log_index import IndexLostError, LogIndex
-from git_session.store.index.update import Change
+from git_session.log.index import format as index_format
+from git_session.log.index.format import SCHEMA, Seal
+from git_session.log.index.log_index import IndexLostError, LogIndex
+from git_session.log.index.update import Change
 from tests.conftest import run
 from tests.truth import TRUST, Truth, join, make_changes, truths_of
 
@@ -794,7 +794,7 @@ def test_a_writer_that_hangs_holds_nobody_up_for_long(tmp_path: Path) -> None:
 # -- many processes
 
 WORK: Final = """
-from git_session.store.index import file as index_file
+from git_session.log.index import file as index_file
 index_file.PATIENCE_S = index_file._READER_PATIENCE_S = 60.0  # however busy the machine is
 (folder / f"ready {os.getpid()}").touch()
 while not (folder / "go").exists():
@@ -939,9 +939,9 @@ def test_asking_loads_neither_libgit2_nor_what_only_writers_need(tmp_path: Path)
     fill(tmp_path).close()
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from git_session.store.index.log_index import LogIndex\n"
+        "from git_session.log.index.log_index import LogIndex\n"
         f"assert LogIndex.open(Path({str(tmp_path / 'index.db')!r}), trust='off').session_rows()\n"
-        "names = ('pygit2', 'pydantic', 'rich', 'git_session.store.index.update', 'dataclasses')\n"
+        "names = ('pygit2', 'pydantic', 'rich', 'git_session.log.index.update', 'dataclasses')\n"
         "print([name for name in names if name in sys.modules])"
     )
     assert run(tmp_path, sys.executable, "-c", script).stdout == "[]\n"

@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from git_session.log import SessionLog
-from git_session.store.repository.objects import ObjectStore
-from git_session.sync import sync_log
-from git_session.wire import names
+from git_session.core.wire import names
+from git_session.git.repository.objects import ObjectStore
+from git_session.log.session_log import SessionLog
+from git_session.sync.rounds import sync_log
 from tests.conftest import Cli, git, list_imports, run
 from tests.stores import make_log
 
@@ -256,7 +256,7 @@ def test_every_recording_command_leaves_the_index_fresh(cli: Cli, repo: Path) ->
 
 
 def _all_events(path: Path) -> set[bytes]:
-    from git_session.fold.replay import Replay
+    from git_session.core.fold.replay import Replay
 
     store = ObjectStore.open(path)
     head = store.read_ref(names.WAL_REF)
@@ -286,7 +286,7 @@ def test_with_a_fresh_index_no_slow_library_is_loaded(
     assert imported.isdisjoint({"pygit2", "pydantic", "rich", "cryptography"})
     if words[-1] in ("--json", "--count"):
         assert imported.isdisjoint(
-            {"cbor2", "git_session.log", "git_session.fold.replay", "pathlib"}
+            {"cbor2", "git_session.log.session_log", "git_session.core.fold.replay", "pathlib"}
         )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from git_session import NotARepositoryError, NotFoundError, ReadOnlyError, SessionLog
-from git_session.init import make_ready
-from git_session.model.log import InitReport
+from git_session.core.answers.log import InitReport
+from git_session.log.setup import make_ready
 from tests.conftest import Grite, git
 
 NOW = 1_795_000_000_000

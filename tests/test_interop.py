@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from git_session import SessionLog
-from git_session.doctor import grite as grite_check
-from git_session.doctor.grite import check_grite
-from git_session.fsck import check_log
-from git_session.init import make_ready
-from git_session.snapshot import write_snapshot_row
+from git_session.health.doctor import grite as grite_check
+from git_session.health.doctor.grite import check_grite
+from git_session.health.fsck import check_log
+from git_session.log.setup import make_ready
+from git_session.sync.snapshot import write_snapshot_row
 from tests import events
 from tests.conftest import Cli, Grite, git
 from tests.stores import WAL

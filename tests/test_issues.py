@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.fold.issues import fold_issue
-from git_session.wire import event as kinds
-from git_session.wire.event import Event
+from git_session.core.fold.issues import fold_issue
+from git_session.core.wire import event as kinds
+from git_session.core.wire.event import Event
 from tests.events import ACTOR_A, ACTOR_B, ISSUE, T0, comment, created, event
 
 

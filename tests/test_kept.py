@@ -13,9 +13,9 @@ from typing import Final
 import pytest
 
 from git_session import SessionLog
-from git_session.store.repository import kept
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import names
+from git_session.core.wire import names
+from git_session.git.repository import kept
+from git_session.git.repository.objects import ObjectStore
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import Clone

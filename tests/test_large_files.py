@@ -13,17 +13,17 @@ from typing import Final
 
 import pytest
 
+from git_session.core.wire import names
+from git_session.core.wire.chunk import decode_chunk, encode_chunk, hash_chunk
+from git_session.core.wire.commit import File, Meta, format_meta
+from git_session.core.wire.event import decode_sound_event
+from git_session.core.wire.git_object import LARGEST, LARGEST_OTHER
 from git_session.errors import DamagedLogError, TooLargeError
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.merging import compare_heads, write_merge
-from git_session.repair import plan_repair
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import names
-from git_session.wire.chunk import decode_chunk, encode_chunk, hash_chunk
-from git_session.wire.commit import File, Meta, format_meta
-from git_session.wire.event import decode_sound_event
-from git_session.wire.git_object import LARGEST, LARGEST_OTHER
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.fsck import check_log
+from git_session.health.repair.plan import plan_repair
+from git_session.log.merge import compare_heads, write_merge
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, Ran, git, run
 from tests.damage import replace
 from tests.forge import ISSUES, Forge, comment, created

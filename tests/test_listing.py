@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session.errors import UsageError
-from git_session.everywhere import shorten_names
-from git_session.fold.listing import (
+from git_session.views.listing import (
     SORT_WORDS,
     arrange_tree,
     filter_sessions,
     sort_sessions,
     sum_attributes,
 )
+from git_session.views.repositories import shorten_names
 
 Row = dict[str, Any]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.liveness import QUIET_AFTER_MS, judge, judge_exited
-from git_session.wire.evidence import Evidence, format_evidence, parse_evidence
+from git_session.core.liveness import QUIET_AFTER_MS, judge, judge_exited
+from git_session.core.wire.evidence import Evidence, format_evidence, parse_evidence
 
 NOW: Final = 1_800_000_000_000
 HERE: Final = Evidence(host="boxA", machine="aa", boot_id="boot-1", pid_ns=10)

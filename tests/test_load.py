@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from git_session import SessionLog
-from git_session.fsck import check_log
+from git_session.health.fsck import check_log
 from tests.conftest import Grite, git
 from tests.figures import Figures
 from tests.fleet import Clone
@@ -41,7 +41,7 @@ SYNCER: Final = """
 import sys
 from git_session import SessionLog
 from git_session.errors import ContendedError
-from git_session.sync import sync_log
+from git_session.sync.rounds import sync_log
 path, session, rounds, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 log = SessionLog.open(path)
 print("ready", flush=True)

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.errors import WireError
-from git_session.wire import names
-from git_session.wire.lock import (
+from git_session.core.wire import names
+from git_session.core.wire.lock import (
     GLOBAL_RESOURCE,
     Lock,
     conflicts,
@@ -21,6 +20,7 @@ from git_session.wire.lock import (
     issue_resource,
     parse_lock,
 )
+from git_session.errors import WireError
 from tests.conftest import Grite, git
 
 NOW = 1_795_000_000_000

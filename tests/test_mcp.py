@@ -12,10 +12,10 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from git_session.log import SessionLog
-from git_session.model.sessions import Recorded, SessionList
-from git_session.model.tasks import TaskList
-from git_session.model.watch import WaitReport
+from git_session.core.answers.sessions import Recorded, SessionList
+from git_session.core.answers.tasks import TaskList
+from git_session.core.answers.watch import WaitReport
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli
 
 mcp = pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install -e '.[dev]'")
@@ -61,7 +61,7 @@ def _program(repo: Path) -> Any:
 
 def _server(repo: Path) -> Any:
     """Gives the same server within this process, which starts faster."""
-    from git_session.mcp import Reporter, make_server
+    from git_session.connect.mcp_server import Reporter, make_server
 
     return make_server(Reporter(repo, os.environ))
 

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from git_session.core.fold.merge import Head, gather_head, plan_merge
+from git_session.core.fold.replay import Replay
+from git_session.core.wire import git_object, names
+from git_session.core.wire.chunk import encode_chunk, hash_chunk, split_chunk
+from git_session.core.wire.commit import Meta, format_meta
+from git_session.core.wire.event import build_event, decode_event
 from git_session.errors import DamagedLogError
-from git_session.fold.merge import Head, gather_head, plan_merge
-from git_session.fold.replay import Replay
-from git_session.merging import Comparison, compare_heads, count_transitions, write_merge
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import git_object, names
-from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
-from git_session.wire.commit import Meta, format_meta
-from git_session.wire.event import build_event, decode_event
+from git_session.git.repository.objects import ObjectStore
+from git_session.log.merge import Comparison, compare_heads, count_transitions, write_merge
 from tests.events import ACTOR_A, ACTOR_B, T0, block, comment, created
 from tests.fleet import ACTOR, MemoryStore, Objects
 

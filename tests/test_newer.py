@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.repair import plan_repair
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire.names import named_hash
+from git_session.core.wire.names import named_hash
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.fsck import check_log
+from git_session.health.repair.plan import plan_repair
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git
 from tests.forge import SESSION, Forge, block, comment, created
 from tests.stores import WAL, Event, format_block

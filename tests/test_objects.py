@@ -18,6 +18,8 @@ from typing import Any, Final
 import pygit2
 import pytest
 
+from git_session.core.wire import git_object, names
+from git_session.core.wire.commit import parse_meta
 from git_session.errors import (
     DamagedLogError,
     EnvironmentFaultError,
@@ -26,10 +28,8 @@ from git_session.errors import (
     UnsupportedRepositoryError,
     WireError,
 )
-from git_session.store.files.queue import try_lock, wait_in_queue
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import git_object, names
-from git_session.wire.commit import parse_meta
+from git_session.git.repository.objects import ObjectStore
+from git_session.host.files.queue import try_lock, wait_in_queue
 from tests.conftest import git, run
 
 WAL: Final = names.WAL_REF
@@ -314,7 +314,7 @@ def test_a_ref_below_another_ref_is_a_failure_and_no_lost_race(repo: Path) -> No
 RACER: Final = """
 import sys
 from pathlib import Path
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
 path, number, times, queued = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "queued"
 store = ObjectStore.open(Path(path))
 print("ready", flush=True)
@@ -422,7 +422,7 @@ def test_a_writer_that_hangs_holds_nobody_up_for_ever(tmp_path: Path) -> None:
 def test_a_dead_writer_leaves_the_queue_free(tmp_path: Path) -> None:
     path = tmp_path / "append.lock"
     code = (
-        "import os, sys; from pathlib import Path; from git_session.store.files.queue import *\n"
+        "import os, sys; from pathlib import Path; from git_session.host.files.queue import *\n"
         "wait_in_queue(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
@@ -531,7 +531,7 @@ REFUSED: Final = """
 import json, sys
 from pathlib import Path
 from git_session.errors import GitSessionError
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
 store = ObjectStore.open(Path(sys.argv[1]))
 head, main = store.read_ref("refs/grite/wal"), store.read_ref("refs/heads/main")
 attempts = {
@@ -673,7 +673,7 @@ def test_an_object_is_written_though_git_clears_it_away_meanwhile(
         if step == "rename":
             real(path, *args)
 
-    monkeypatch.setattr(f"git_session.store.repository.object_files.os.{step}", clear)
+    monkeypatch.setattr(f"git_session.git.repository.object_files.os.{step}", clear)
     oid = ObjectStore.open(repo).files.write(git_object.BLOB, b"content")
     assert cleared
     assert git(repo, "cat-file", "-p", oid) == "content"

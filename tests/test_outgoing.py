@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.fold.finds import explain_finds, group_finds
-from git_session.fold.outgoing import find_homes, list_texts
-from git_session.wire import event as kinds
-from git_session.wire.block import SessionState, format_block
-from git_session.wire.event import build_event
+from git_session.core.fold.finds import explain_finds, group_finds
+from git_session.core.wire import event as kinds
+from git_session.core.wire.block import SessionState, format_block
+from git_session.core.wire.event import build_event
+from git_session.log.secrets.texts import find_homes, list_texts
 from tests import stores
 
 ISSUE, ACTOR = b"\x11" * 16, b"\x22" * 16

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.overlap import find_overlaps
+from git_session.log.session_log import SessionLog
+from git_session.views.overlap import find_overlaps
 from tests.conftest import Cli, git
 
 

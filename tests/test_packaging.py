@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Ran, run
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "src" / "git_session" / "page"
+PAGE: Final = ROOT / "src" / "git_session" / "views" / "page"
 PAGES: Final = {path.name for path in (ROOT / "man").glob("*.1")}
 MINUTES: Final = 600.0
 
@@ -77,8 +77,8 @@ def test_nothing_but_the_program_is_in_the_wheel(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {f"git_session/page/page.{kind}" for kind in ("css", "html.jinja")} <= set(names)
-    assert {f"git_session/page/{path.name}" for path in PAGE.glob("*.js")} <= set(names)
+    assert {f"git_session/views/page/page.{kind}" for kind in ("css", "html.jinja")} <= set(names)
+    assert {f"git_session/views/page/{path.name}" for path in PAGE.glob("*.js")} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     version = wheel.name.split("-")[1]
     assert tops == {

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.page import format_data, make_page
+from git_session.views.page import format_data, make_page
 
 T0: Final = 1_795_003_200_000
 HOSTILE: Final = (

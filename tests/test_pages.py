@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from git_session.doctor.repository import OLDEST_GIT
+from git_session.health.doctor.repository import OLDEST_GIT
 from tests.conftest import run
 from tools.pages import COMMAND_TO_RUN, ROOT, Step, find_pages, find_steps, follow, normalize
 

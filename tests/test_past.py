@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import pytest
 
+from git_session.core.answers.base import Model
+from git_session.core.answers.sessions import SessionList, SessionShown
+from git_session.core.answers.tasks import TaskList, TaskShown
+from git_session.core.answers.views import DiffReport
 from git_session.errors import NotFoundError, UsageError
-from git_session.fold.compare import compare_sessions, compare_tasks
-from git_session.log import SessionLog
-from git_session.model.base import Model
-from git_session.model.sessions import SessionList, SessionShown
-from git_session.model.tasks import TaskList, TaskShown
-from git_session.model.views import DiffReport
-from git_session.queries import LogQueries
-from git_session.store.git.moments import Moments
+from git_session.git.dates import Moments
+from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
+from git_session.views.compare import compare_sessions, compare_tasks
 from tests.conftest import Cli, git
 from tests.stores import COMMENT_ADDED, EPOCH, ISSUE_CREATED, WAL, Event, format_block, write_log
 from tests.stores import make_log as make_long_log

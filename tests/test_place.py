@@ -12,11 +12,11 @@ from typing import Final
 
 import pytest
 
+from git_session.core.wire import names
 from git_session.errors import GitSessionError
-from git_session.store.git.place import UnclearError, find_place
-from git_session.store.repository.objects import ObjectStore
-from git_session.store.repository.ref_files import read_ref_file, read_ref_files
-from git_session.wire import names
+from git_session.git.place import UnclearError, find_place
+from git_session.git.repository.objects import ObjectStore
+from git_session.git.repository.ref_files import read_ref_file, read_ref_files
 from tests.conftest import git, run
 
 WAL: Final = names.WAL_REF
@@ -466,7 +466,7 @@ def test_a_ref_is_never_missed_while_others_move_and_pack_it(
 def test_nothing_of_libgit2_is_loaded(repo: Path) -> None:
     script = (
         "import os, sys, pathlib\n"
-        "from git_session.store.git.place import find_place\n"
+        "from git_session.git.place import find_place\n"
         "assert find_place(pathlib.Path('.'), os.environ)\n"
         "print([name for name in ('pygit2', 'subprocess', 'dataclasses') if name in sys.modules])"
     )

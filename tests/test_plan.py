@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.errors import ConflictError, TransitionError, UsageError, WireError
-from git_session.fold import plan
-from git_session.fold.issues import Issue, fold_issue
-from git_session.fold.lifecycle import TASK_STATUSES, next_states, next_statuses
-from git_session.fold.plan import DAY_MS, Draft, next_timestamp
-from git_session.fold.sessions import fold_sessions
-from git_session.wire import event as kinds
-from git_session.wire.block import (
+from git_session.core.fold import plan
+from git_session.core.fold.issues import Issue, fold_issue
+from git_session.core.fold.lifecycle import TASK_STATUSES, next_states, next_statuses
+from git_session.core.fold.plan import DAY_MS, Draft, next_timestamp
+from git_session.core.fold.sessions import fold_sessions
+from git_session.core.wire import event as kinds
+from git_session.core.wire.block import (
     SessionState,
     parse_block,
 )
-from git_session.wire.event import Event, build_event
-from git_session.wire.words import STATES
+from git_session.core.wire.event import Event, build_event
+from git_session.core.wire.words import STATES
+from git_session.errors import ConflictError, TransitionError, UsageError, WireError
 from tests.events import ACTOR_A, ISSUE, T0, block, comment, created, event, live
 
 

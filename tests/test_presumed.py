@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from git_session.beat import write_beat
 from git_session.errors import TransitionError
-from git_session.log import SessionLog
-from git_session.queries import read_clock
-from git_session.store.host.beats import Beats
-from git_session.store.index.format import SCHEMA
+from git_session.host.beats import Beats
+from git_session.log.beat import write_beat
+from git_session.log.index.format import SCHEMA
+from git_session.log.queries import read_clock
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git, list_imports, run
 from tests.fleet import Clone, make_diverged
 
@@ -128,7 +128,7 @@ def test_presumed_exit_is_revoked_by_an_agents_event(pair: tuple[Clone, Clone, s
 def test_presumed_exit_of_a_run_is_revoked_by_its_tick(
     cli: Cli, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("git_session.run.BEAT_EVERY_S", 0.2)
+    monkeypatch.setattr("git_session.run.session.BEAT_EVERY_S", 0.2)
     task = cli(repo, "task", "add", "Port the lexer").stdout.strip()
     gs = f"{sys.executable} -m git_session"
     script = f"""
@@ -187,11 +187,11 @@ def read_each_way(clone: Clone) -> list[list[dict[str, Any]]]:
 def test_beat_asks_the_log_only_when_its_head_moved(pair: tuple[Clone, Clone, str]) -> None:
     desk, _, session = pair
     words = ("beat", session)
-    slow = {"git_session.log", "sqlite3", "pathlib", "pygit2"}
+    slow = {"git_session.log.session_log", "sqlite3", "pathlib", "pygit2"}
     list_imports(desk.path, *words)  # the first one may have to ask
     assert list_imports(desk.path, *words).isdisjoint(slow)
     desk.task("Something else")
-    assert "git_session.log" in list_imports(desk.path, *words)
+    assert "git_session.log.session_log" in list_imports(desk.path, *words)
     assert list_imports(desk.path, *words).isdisjoint(slow)
 
 

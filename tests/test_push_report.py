@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_session.store.git.push_report import PushOutcome, PushState, parse_push_report
+from git_session.git.push_report import PushOutcome, PushState, parse_push_report
 
 SHA = "e0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3"
 WAL = "refs/grite/wal"

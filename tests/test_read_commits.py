@@ -14,13 +14,13 @@ import pygit2
 import pytest
 from pygit2.enums import ObjectType
 
+from git_session.core.wire import names
+from git_session.core.wire.commit import LogCommit, Meta, format_meta
 from git_session.errors import DamagedLogError
-from git_session.store.git.program import stream_commits
-from git_session.store.repository import objects, walk
-from git_session.store.repository.commits import MAX_DEPTH, MAX_ENTRIES
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import names
-from git_session.wire.commit import LogCommit, Meta, format_meta
+from git_session.git.program import stream_commits
+from git_session.git.repository import objects, walk
+from git_session.git.repository.commits import MAX_DEPTH, MAX_ENTRIES
+from git_session.git.repository.objects import ObjectStore
 from tests.conftest import git
 from tests.stores import make_log
 

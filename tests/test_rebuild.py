@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from git_session.model.log import RepairReport
-from git_session.repair import apply_repair, plan_repair
-from git_session.snapshot import write_snapshot_row
-from git_session.store.repository.objects import ObjectStore
-from git_session.wire import names
+from git_session.core.answers.log import RepairReport
+from git_session.core.wire import names
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.repair.plan import apply_repair, plan_repair
+from git_session.sync.snapshot import write_snapshot_row
 from tests.conftest import Cli, Grite, git, run
 from tests.damage import find_errors, replace
 from tests.fleet import Clone, is_ancestor, read_head, set_head

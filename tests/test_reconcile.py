@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from git_session.beat import write_beat
-from git_session.log import SessionLog
-from git_session.reconcile import reconcile_log
+from git_session.health.reconcile import reconcile_log
+from git_session.log.beat import write_beat
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git
 
 

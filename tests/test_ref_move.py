@@ -13,17 +13,17 @@ from typing import Final
 
 import pytest
 
-from git_session.store.git.place import UnclearError
-from git_session.store.repository import ref_move
-from git_session.store.repository.objects import ObjectStore
-from git_session.store.repository.ref_move import clear_dead_locks, move_ref
+from git_session.git.place import UnclearError
+from git_session.git.repository import ref_move
+from git_session.git.repository.objects import ObjectStore
+from git_session.git.repository.ref_move import clear_dead_locks, move_ref
 from tests.conftest import git
 from tests.stores import WAL
 
 HOLDER: Final = """
 import sys
 from pathlib import Path
-from git_session.store.repository.ref_move import _holding
+from git_session.git.repository.ref_move import _holding
 with _holding(Path(sys.argv[1]), sys.argv[2], "1" * 40, is_durable=False) as is_held:
     print("held" if is_held else "not held", flush=True)
     sys.stdin.readline()

@@ -19,7 +19,7 @@ from git_session.errors import (
     RemoteTimeoutError,
     UsageError,
 )
-from git_session.store.git.remote import Git, PushState, tracking_name
+from git_session.git.remote import Git, PushState, tracking_name
 from tests import servers
 from tests.conftest import TIMEOUT, git
 from tests.processes import Marked
@@ -120,11 +120,11 @@ def test_a_push_that_came_second_is_refused_and_changes_nothing(clone: Path, hub
 
 
 def test_what_a_hook_of_the_server_declines_is_told_in_its_words(clone: Path, hub: Hub) -> None:
-    hub.write_hook("pre-receive", "echo no sessions in this house >&2", "exit 1")
+    hub.write_hook("pre-receive", "echo no sessions here >&2", "exit 1")
     outcome = _open(clone).push("origin", {WAL: _commit(clone, "mine")})[WAL]
     assert outcome.state is PushState.DECLINED
     assert "pre-receive hook declined" in outcome.reason
-    assert outcome.words == "remote: no sessions in this house"
+    assert outcome.words == "remote: no sessions here"
     assert "ask its owner" in (outcome.hint or "")
     assert _refs(hub.path) == {}
 

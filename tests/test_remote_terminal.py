@@ -31,7 +31,7 @@ _PROGRAM: Final = """
 import fcntl, subprocess, sys, termios, time
 from pathlib import Path
 from git_session.errors import GitSessionError
-from git_session.store.git.remote import Git
+from git_session.git.remote import Git
 
 path, mode, timeout_s = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 if mode != "child":

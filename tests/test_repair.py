@@ -9,10 +9,10 @@ from typing import Any, Final
 import pytest
 
 from git_session.errors import NotFoundError
-from git_session.log import SessionLog
-from git_session.repair import apply_repair, plan_repair, report_row
-from git_session.snapshot import write_snapshot_row
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.repair.plan import apply_repair, plan_repair, report_row
+from git_session.log.session_log import SessionLog
+from git_session.sync.snapshot import write_snapshot_row
 from tests.conftest import Cli, git
 from tests.damage import (
     Specimen,

@@ -16,7 +16,7 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from git_session.model.sessions import RunReport
+from git_session.core.answers.sessions import RunReport
 from tests.conftest import TIMEOUT, Cli, git, run
 
 WAL: Final = "refs/grite/wal"

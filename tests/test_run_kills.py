@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.spool import has_spooled
+from git_session.log.session_log import SessionLog
+from git_session.log.spool import has_spooled
 from tests.conftest import TIMEOUT, Cli
 
 ROUNDS: Final = 200

@@ -18,9 +18,9 @@ from typing import Final
 import pytest
 
 from git_session.cli.boundary import run_command_line
-from git_session.log import SessionLog
-from git_session.store.index import format as index_format
-from git_session.store.index.format import SCHEMA
+from git_session.log.index import format as index_format
+from git_session.log.index.format import SCHEMA
+from git_session.log.session_log import SessionLog
 from tests.conftest import FIXTURES, git
 from tests.every_command import Answer, collect_lines, end_readers
 from tests.stores import make_log
@@ -153,7 +153,7 @@ def test_a_fresh_index_is_what_those_answers_come_from(
     ask: Callable[[str, str | None], Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the test above would hold anything against itself."""
-    from git_session.fold.replay import Replay
+    from git_session.core.fold.replay import Replay
 
     monkeypatch.setattr(Replay, "add", lambda *_: pytest.fail("the log was read"))
     for line in ("list --all --json", "tasks", "show s-20261122-4f1a"):

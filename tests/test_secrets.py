@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_session import autosync
-from git_session.autosync import play_background, start_background
-from git_session.doctor.repository import check_repository
+from git_session.core.answers.sync import SyncReport
 from git_session.errors import ConfigError, SecretError
-from git_session.model.sync import SyncReport
-from git_session.scanning import read_policy
-from git_session.store.outgoing import scan
-from git_session.store.outgoing.scan import scan_texts
-from git_session.store.outgoing.secret_finder import Finder
-from git_session.sync import sync_log
+from git_session.health.doctor.repository import check_repository
+from git_session.log.secrets import scan
+from git_session.log.secrets.policy import read_policy
+from git_session.log.secrets.scan import scan_texts
+from git_session.log.secrets.secret_finder import Finder
+from git_session.sync import background as autosync
+from git_session.sync.background import play_background, start_background
+from git_session.sync.rounds import sync_log
 from tests import servers, stores
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, read_head
@@ -125,7 +125,7 @@ def test_text_that_takes_too_long_is_named_and_the_rest_is_scanned(
 ) -> None:
     """A detector like those that were found to hang on text made for it; the time is real."""
     program = (
-        "from git_session.store.outgoing import secret_finder as program\n"
+        "from git_session.log.secrets import secret_finder as program\n"
         "program._MORE = {'Slow': '(a|a)*b'}\n"
         "program._PATIENCE_S = 0.2\n"
         "program.main()\n"
@@ -240,7 +240,7 @@ def test_a_sync_with_nothing_to_send_starts_no_scanner(
         calls.append(len(texts))
         return scan.Scanned()
 
-    monkeypatch.setattr("git_session.store.outgoing.scan.scan_texts", scan_nothing)
+    monkeypatch.setattr("git_session.log.secrets.scan.scan_texts", scan_nothing)
     other = Clone.make(clone.path.with_name("racer"), origin=clone.git.find_address("origin").word)
     git(other.path, "remote", "set-url", "origin", git(clone.path, "remote", "get-url", "origin"))
     git(other.path, "config", "session.secrets", "off")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_session.fold.issues import fold_issue
-from git_session.fold.lifecycle import is_allowed, next_states
-from git_session.fold.plan import next_timestamp, plan_block, plan_state
-from git_session.fold.sessions import Life, fold_sessions
-from git_session.wire.event import Event
-from git_session.wire.words import STATES
+from git_session.core.fold.issues import fold_issue
+from git_session.core.fold.lifecycle import is_allowed, next_states
+from git_session.core.fold.plan import next_timestamp, plan_block, plan_state
+from git_session.core.fold.sessions import Life, fold_sessions
+from git_session.core.wire.event import Event
+from git_session.core.wire.words import STATES
 from tests.events import ACTOR_A, ACTOR_B, ISSUE, T0, block, comment, created, event, live
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from git_session.core.wire.chunk import decode_chunk
+from git_session.core.wire.event import Event
 from git_session.errors import ConfigError, ReadOnlyError
-from git_session.store.actors.actors import read_actor, read_public_keys, read_signing_seed
-from git_session.store.actors.signing import (
+from git_session.log.actors.actors import read_actor, read_public_keys, read_signing_seed
+from git_session.log.actors.signing import (
     create_seed,
     parse_public_key,
     public_key_of,
@@ -19,8 +21,6 @@ from git_session.store.actors.signing import (
     sign,
     verify,
 )
-from git_session.wire.chunk import decode_chunk
-from git_session.wire.event import Event
 from tests.conftest import FIXTURES, Grite, git
 
 # RFC 8032, section 7.1, test 1.
@@ -80,7 +80,7 @@ def test_malformed_keys_and_signatures_are_false_and_no_error(key: bytes, sig: b
 
 def test_importing_the_module_does_not_import_cryptography() -> None:
     """The import costs 25 ms, which commands that meet no signature must not pay."""
-    code = "import sys, git_session.store.actors.actors; print('cryptography' in sys.modules)"
+    code = "import sys, git_session.log.actors.actors; print('cryptography' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from git_session.core.wire import names
+from git_session.core.wire.chunk import encode_chunk, hash_chunk, split_chunk
+from git_session.core.wire.event import decode_event
 from git_session.errors import ConflictError, NotFoundError
-from git_session.log import SessionLog
-from git_session.snapshot import write_snapshot_row
-from git_session.wire import names
-from git_session.wire.chunk import encode_chunk, hash_chunk, split_chunk
-from git_session.wire.event import decode_event
+from git_session.log.session_log import SessionLog
+from git_session.sync.snapshot import write_snapshot_row
 from tests import events
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, read_blob, read_head, set_head, write_commit

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.spool import has_spooled, record_end, record_spooled
-from git_session.store.host.beats import Beats
-from git_session.store.host.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
+from git_session.host.beats import Beats
+from git_session.host.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
+from git_session.log.session_log import SessionLog
+from git_session.log.spool import has_spooled, record_end, record_spooled
 from tests import servers
 from tests.conftest import Cli, Ran, git, run
 from tests.fleet import Clone, read_head

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.maintenance import start_maintenance
-from git_session.model.log import StatsReport
-from git_session.stats import measure_log
-from git_session.wire import names
+from git_session.core.answers.log import StatsReport
+from git_session.core.wire import names
+from git_session.log.gc import start_maintenance
+from git_session.log.session_log import SessionLog
+from git_session.views.stats import measure_log
 from tests.conftest import Cli, git
 from tests.stores import make_log
 

@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 
 from git_session.cli.boundary import run_command_line
-from git_session.log import SessionLog
-from git_session.store.index.format import SCHEMA
+from git_session.log.index.format import SCHEMA
+from git_session.log.session_log import SessionLog
 from tests.conftest import git
 from tests.every_command import Answer, collect_lines, end_readers
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from git_session.fold.suggest import suggest_session, suggest_task
-from git_session.log import SessionLog
+from git_session.core.fold.suggest import suggest_session, suggest_task
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli
 
 ISSUES = [bytes([number]) * 16 for number in range(3)]

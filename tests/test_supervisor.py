@@ -6,7 +6,7 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM
 
 import pytest
 
-from git_session.supervisor import name_reason
+from git_session.run.supervisor import name_reason
 
 CTRL_C, HANGUP, TERM = {SIGINT}, {SIGHUP}, {SIGTERM}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from git_session.core.wire import names
 from git_session.errors import (
     ConflictError,
     ContendedError,
@@ -19,10 +20,9 @@ from git_session.errors import (
     NotFoundError,
     UsageError,
 )
-from git_session.snapshot import write_snapshot_row
-from git_session.store.repository.objects import ObjectStore
-from git_session.sync import sync_log
-from git_session.wire import names
+from git_session.git.repository.objects import ObjectStore
+from git_session.sync.rounds import sync_log
+from git_session.sync.snapshot import write_snapshot_row
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, MeddledGit, is_ancestor, read_head, set_head

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from git_session.model.log import SnapshotReport
-from git_session.model.sync import SyncReport
-from git_session.wire import names
-from git_session.wire.chunk import encode_chunk, hash_chunk
-from git_session.wire.commit import Meta, format_meta
+from git_session.core.answers.log import SnapshotReport
+from git_session.core.answers.sync import SyncReport
+from git_session.core.wire import names
+from git_session.core.wire.chunk import encode_chunk, hash_chunk
+from git_session.core.wire.commit import Meta, format_meta
 from tests import servers
 from tests.conftest import TIMEOUT, Cli, git
 from tests.fleet import WAL, Clone, make_diverged, read_head, set_head

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from git_session.merging import compare_heads, write_merge
-from git_session.wire import names
-from git_session.wire.chunk import encode_chunk, hash_chunk
+from git_session.core.wire import names
+from git_session.core.wire.chunk import encode_chunk, hash_chunk
+from git_session.log.merge import compare_heads, write_merge
 from tests import events
 from tests.conftest import Cli, Grite, git
 from tests.fleet import WAL, Clone, read_head, set_head, write_commit

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from git_session.store.git.remote import Git
+from git_session.git.remote import Git
 from tests import servers
 from tests.conftest import Cli, git
 from tests.fleet import WAL, Clone, make_diverged, read_head

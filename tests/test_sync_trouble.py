@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from git_session.core.wire import names
 from git_session.errors import (
     ContendedError,
     DamagedLogError,
@@ -24,8 +25,7 @@ from git_session.errors import (
     RemoteError,
     RemoteTimeoutError,
 )
-from git_session.standstill import Standstill
-from git_session.wire import names
+from git_session.git.repository.standstill import Standstill
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, is_ancestor, make_diverged, read_head, set_head, write_commit
@@ -336,7 +336,7 @@ def test_a_lock_that_nobody_lets_go_of_here_is_not_waited_for_until_the_time_is_
     pair: Pair, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = pair
-    monkeypatch.setattr("git_session.standstill.PATIENCE_S", 0.2)
+    monkeypatch.setattr("git_session.git.repository.standstill.PATIENCE_S", 0.2)
     lock = other.path / ".git" / f"{WAL}.lock"
     lock.touch()
     error = fail(other, timeout=10_000)
@@ -351,7 +351,7 @@ def test_locks_that_come_and_go_are_none_that_nobody_lets_go_of(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, other = pair
-    monkeypatch.setattr("git_session.standstill.PATIENCE_S", 0)
+    monkeypatch.setattr("git_session.git.repository.standstill.PATIENCE_S", 0)
     standstill = Standstill(other.log.store)
     lock = other.path / ".git" / f"{WAL}.lock"
     for number in range(1, 4):

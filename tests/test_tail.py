@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.store.run.output_log import create_output, find_last_lines, hash_output, read_from
+from git_session.run.output import create_output, find_last_lines, hash_output, read_from
 from tests.conftest import TIMEOUT, Cli, Ran
 from tests.processes import read_terminal
 from tests.test_run import last

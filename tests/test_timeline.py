@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_session.cli.chart import ASCII, UNICODE, draw_timeline
-from git_session.cli.text import cell_width
-from git_session.fold.lanes import Bar, Span, find_last_day, is_within, plan_bar, plan_ticks
-from git_session.fold.sessions import Life, Step
-from git_session.log import SessionLog
-from git_session.model.views import Timeline
-from git_session.timeline import timeline_row
-from git_session.wire.block import SessionState
-from git_session.wire.event import COMMENT_ADDED, Event
-from git_session.wire.words import STATES
+from git_session.cli.ui.chart import ASCII, UNICODE, draw_timeline
+from git_session.cli.ui.text import cell_width
+from git_session.core.answers.views import Timeline
+from git_session.core.fold.sessions import Life, Step
+from git_session.core.wire.block import SessionState
+from git_session.core.wire.event import COMMENT_ADDED, Event
+from git_session.core.wire.words import STATES
+from git_session.log.session_log import SessionLog
+from git_session.views.lanes import Bar, Span, find_last_day, is_within, plan_bar, plan_ticks
+from git_session.views.timeline import timeline_row
 from tests.conftest import Cli
 from tests.stores import make_log
 from tests.test_cli_terminal import COLOURS, run_on_terminal

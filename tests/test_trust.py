@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import pytest
 
+from git_session.core.wire.event import Event, build_event
 from git_session.errors import ConfigError
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.quick import count_quickly, list_quickly
-from git_session.store.actors import signing
-from git_session.store.actors.actors import create_actor, read_signing_seed
-from git_session.store.actors.trust import format_key_line, parse_key_list, read_trusted_keys
-from git_session.wire.event import Event, build_event
+from git_session.health.fsck import check_log
+from git_session.log.actors import signing
+from git_session.log.actors.actors import create_actor, read_signing_seed
+from git_session.log.actors.trust import format_key_line, parse_key_list, read_trusted_keys
+from git_session.log.index_only import count_quickly, list_quickly
+from git_session.log.session_log import SessionLog
 from tests.conftest import FIXTURES, git
 from tests.forge import Forge
 from tests.stores import WAL

@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import pytest
 
-from git_session import vitals
-from git_session.beat import write_beat
-from git_session.fold.find import find_task
-from git_session.fold.plan import Draft
-from git_session.fold.replay import Replay
-from git_session.fold.rows import session_row
-from git_session.liveness import NO_EVIDENCE, judge
-from git_session.log import SessionLog
-from git_session.store.host.beats import Beats
-from git_session.store.host.processes import (
+from git_session.core.fold.find import find_task
+from git_session.core.fold.plan import Draft
+from git_session.core.fold.replay import Replay
+from git_session.core.fold.rows import session_row
+from git_session.core.liveness import NO_EVIDENCE, judge
+from git_session.core.wire import event as kinds
+from git_session.core.wire.block import SessionState, format_block
+from git_session.core.wire.evidence import Evidence, format_evidence, parse_evidence
+from git_session.host.beats import Beats
+from git_session.host.processes import (
     is_in_first_pid_ns,
     look_at,
     read_here,
@@ -30,9 +30,9 @@ from git_session.store.host.processes import (
     read_machine,
     read_process,
 )
-from git_session.wire import event as kinds
-from git_session.wire.block import SessionState, format_block
-from git_session.wire.evidence import Evidence, format_evidence, parse_evidence
+from git_session.log import row_liveness as vitals
+from git_session.log.beat import write_beat
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git
 
 HOUR: Final = 3_600_000
@@ -283,7 +283,7 @@ def test_a_process_is_known_by_its_pid_and_its_start() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil is the way elsewhere")
 def test_proc_and_psutil_agree_on_what_runs(child: subprocess.Popen[bytes]) -> None:
-    from git_session.store.host.processes import _look_by_psutil
+    from git_session.host.processes import _look_by_psutil
 
     assert _look_by_psutil(child.pid).is_running is look_at(child.pid).is_running is True
     child.kill()
@@ -514,5 +514,5 @@ def test_brats_session_is_unknown_when_a_proof_is_missing(
         (folder / actor).rename(folder / ("0" * 32))
     if wrong == "namespace":
         there = read_here()._replace(pid_ns=4026532000)
-        monkeypatch.setattr("git_session.store.host.processes.read_here", lambda: there)
+        monkeypatch.setattr("git_session.host.processes.read_here", lambda: there)
     assert _verdict(repo, session) == ("unknown", "no evidence")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from git_session import wait
 from git_session.errors import UnreachableError, UsageError, WaitTimeoutError
-from git_session.fold.reaching import judge_reach
-from git_session.log import SessionLog
-from git_session.wait import Goal, Waiting
+from git_session.log.session_log import SessionLog
+from git_session.views import wait
+from git_session.views.reaching import judge_reach
+from git_session.views.wait import Goal, Waiting
 from tests.conftest import Cli, git
 
 

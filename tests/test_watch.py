@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from git_session.beat import write_beat
-from git_session.log import SessionLog
-from git_session.watch import Watch
+from git_session.log.beat import write_beat
+from git_session.log.session_log import SessionLog
+from git_session.views.watch import Watch
 from tests.conftest import git
 
 

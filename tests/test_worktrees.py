@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from git_session.log import SessionLog
-from git_session.store.git.worktrees import (
+from git_session.git.worktrees import (
     Worktree,
     WorktreeState,
     list_changed,
     list_worktrees,
     read_worktree,
 )
+from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git
 
 

@@ -27,9 +27,9 @@ from git_session import (
     SessionLog,
     TransitionError,
 )
-from git_session.fsck import check_log
-from git_session.store.actors.actors import create_actor, read_actor
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
+from git_session.health.fsck import check_log
+from git_session.log.actors.actors import create_actor, read_actor
 from tests import stores
 from tests.conftest import Cli, Grite, git, run
 from tests.racing import (
@@ -148,7 +148,7 @@ def test_with_the_real_grite_among_them_all_that_was_acknowledged_is_there(
 DYING: Final = """
 import os, signal, sys
 from git_session import SessionLog
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
 path, session, name, when = sys.argv[1:]
 log = SessionLog.open(path)
 true = getattr(ObjectStore, name)
@@ -250,7 +250,7 @@ def test_a_ref_that_others_move_for_too_long_is_a_conflict(
 ) -> None:
     log = SessionLog.open(repo)
     session = new_session(log)
-    monkeypatch.setattr("git_session.writer.PATIENCE_S", 0.2)
+    monkeypatch.setattr("git_session.log.writer.PATIENCE_S", 0.2)
     mover(-1, lambda: move_aside(repo))
     with pytest.raises(ContendedError, match="kept moving") as caught:
         log.advance(session, "handoff")
@@ -337,7 +337,7 @@ def test_a_lock_file_that_git_left_behind_is_named(
     session = new_session(log)
     if packed:
         git(repo, "pack-refs", "--all", "--prune")
-    monkeypatch.setattr("git_session.writer.PATIENCE_S", 0.2)
+    monkeypatch.setattr("git_session.log.writer.PATIENCE_S", 0.2)
     lock = repo / ".git" / f"{WAL}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
@@ -355,7 +355,7 @@ def test_a_lock_file_that_git_left_behind_is_named(
 def test_a_lock_file_before_the_first_commit_is_named_too(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("git_session.writer.PATIENCE_S", 0.2)
+    monkeypatch.setattr("git_session.log.writer.PATIENCE_S", 0.2)
     lock = repo / ".git" / f"{WAL}.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
@@ -366,7 +366,7 @@ def test_a_lock_file_before_the_first_commit_is_named_too(
 MOVED: Final = """
 import subprocess, sys
 from git_session.cli.boundary import run_command_line
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
 true = ObjectStore.advance_ref
 def advance(self, name, *args):
     tree = self.read_ref(name) + "^{tree}"

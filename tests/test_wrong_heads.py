@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from git_session.errors import DamagedLogError
-from git_session.log import SessionLog
-from git_session.store.repository.objects import ObjectStore
+from git_session.git.repository.objects import ObjectStore
+from git_session.log.session_log import SessionLog
 from tests import servers
 from tests.conftest import Cli, git, run
 from tests.fleet import WAL, Clone, read_head, set_head, write_commit

@@ -8,8 +8,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from git_session.store.index.log_index import IndexLostError, LogIndex
-from git_session.store.index.update import Change, IndexedIssue
+from git_session.log.index.log_index import IndexLostError, LogIndex
+from git_session.log.index.update import Change, IndexedIssue
 
 TRUST: Final = "off"
 

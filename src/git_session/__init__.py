@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from git_session._version import __version__
+    from git_session.core.answers.log import Finding, FsckReport, InitReport
+    from git_session.core.answers.sessions import Recorded, Session, Transition
+    from git_session.core.answers.tasks import Comment, Task, TaskDetail, TaskRecorded
     from git_session.errors import (
         AmbiguousError,
         ConfigError,
@@ -32,10 +35,7 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
-    from git_session.log import SessionLog
-    from git_session.model.log import Finding, FsckReport, InitReport
-    from git_session.model.sessions import Recorded, Session, Transition
-    from git_session.model.tasks import Comment, Task, TaskDetail, TaskRecorded
+    from git_session.log.session_log import SessionLog
 
 __all__ = [
     "AmbiguousError",
@@ -68,10 +68,10 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    **dict.fromkeys(("Recorded", "Session", "Transition"), "model.sessions"),
-    **dict.fromkeys(("Comment", "Task", "TaskDetail", "TaskRecorded"), "model.tasks"),
-    **dict.fromkeys(("Finding", "FsckReport", "InitReport"), "model.log"),
-    "SessionLog": "log",
+    **dict.fromkeys(("Recorded", "Session", "Transition"), "core.answers.sessions"),
+    **dict.fromkeys(("Comment", "Task", "TaskDetail", "TaskRecorded"), "core.answers.tasks"),
+    **dict.fromkeys(("Finding", "FsckReport", "InitReport"), "core.answers.log"),
+    "SessionLog": "log.session_log",
     "__version__": "_version",
 }
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CALLED_BACK: Final = ["hook", "run", "--called-back"]
-"""How the shell of an installed hook calls; see hooks/shims."""
+"""How the shell of an installed hook calls; see connect/hooks/shims."""
 _AGENT_TELLS: Final = ["hook", "run", "agent"]
-"""How an agent calls, at every one of its events; see agents/record.py."""
+"""How an agent calls, at every one of its events; see connect/agents/record.py."""
 _GARBAGE: Final = 1_000_000
 """Objects from which on to look for cycles among them: more than any but the longest read makes.
 
@@ -48,7 +48,7 @@ def _hear_agent(argv: list[str]) -> int:
     """Records an agent's event; it must not notice, so there is no failure and no word."""
     if set(argv[4:]) & {"-h", "--help"} or len(argv) < 5:
         return _run(argv)
-    from git_session.agents.record import run_agent_hook
+    from git_session.connect.agents.record import run_agent_hook
 
     run_agent_hook(argv[4:], os.environ)
     return 0
@@ -56,10 +56,10 @@ def _hear_agent(argv: list[str]) -> int:
 
 def _finish_hook(argv: list[str]) -> int:
     """Finishes an installed hook, which a commit waits for: without the command line's 30 ms."""
-    from git_session.hooks.run import finish_hook
+    from git_session.connect.hooks.run import finish_hook
 
     def on_failure(sentence: str) -> None:
-        from git_session.cli.streams import say
+        from git_session.cli.ui.streams import say
 
         say(f"git-session: {sentence}")
 

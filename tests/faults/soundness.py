@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from git_session.core.wire import names
+from git_session.core.wire.chunk import decode_chunk
 from git_session.errors import ConfigError, NotFoundError
-from git_session.fsck import check_log
-from git_session.log import SessionLog
-from git_session.store.actors.actors import read_actor
-from git_session.store.host.beats import Beats
-from git_session.store.host.spool import list_spooled, read_spooled
-from git_session.wire import names
-from git_session.wire.chunk import decode_chunk
+from git_session.health.fsck import check_log
+from git_session.host.beats import Beats
+from git_session.host.spool import list_spooled, read_spooled
+from git_session.log.actors.actors import read_actor
+from git_session.log.session_log import SessionLog
 from tests.conftest import git
 from tests.faults.commands import LATER, NOW, Command, Stage
 from tests.faults.program import Call, Fault, Outcome, Program

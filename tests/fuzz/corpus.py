@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from git_session.core.wire.chunk import decode_chunk
 from git_session.errors import WireError
-from git_session.wire.chunk import decode_chunk
 from tests.fuzz.targets import TARGETS
 
 FIXTURES: Final = Path(__file__).resolve().parent.parent.parent / "fixtures"

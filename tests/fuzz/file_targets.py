@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from git_session.agents import settings
-from git_session.agents.events import format_resume, parse_event
+from git_session.connect.agents import settings
+from git_session.connect.agents.document import _parse
+from git_session.connect.agents.events import format_resume, parse_event
+from git_session.core.wire.duration import parse_duration
 from git_session.errors import ConfigError, UsageError
-from git_session.store.actors import signing
-from git_session.store.actors.actors import read_actor
-from git_session.store.actors.config import read_config
-from git_session.store.actors.trust import parse_key_list
-from git_session.store.files import config_file
-from git_session.store.files.document import _parse
-from git_session.store.host import beats, spool
-from git_session.wire.duration import parse_duration
+from git_session.host import beats, spool
+from git_session.host.files import config_file
+from git_session.log.actors import signing
+from git_session.log.actors.actors import read_actor
+from git_session.log.actors.config import read_config
+from git_session.log.actors.trust import parse_key_list
 from tests.fuzz.made import make_folder
 
 _ISSUE: Final = "0" * 32

@@ -11,13 +11,13 @@ from typing import Final
 
 import pygit2
 
-from git_session.store.git import place
-from git_session.store.git.place import UnclearError
-from git_session.store.git.push_report import parse_push_report
-from git_session.store.git.words import clean_words
-from git_session.store.repository import ref_files
-from git_session.store.repository.object_files import decode_loose
-from git_session.wire.trailers import parse_mentions, possible_ids
+from git_session.core.wire.trailers import parse_mentions, possible_ids
+from git_session.git import place
+from git_session.git.messages import clean_words
+from git_session.git.place import UnclearError
+from git_session.git.push_report import parse_push_report
+from git_session.git.repository import ref_files
+from git_session.git.repository.object_files import decode_loose
 from tests.fuzz.made import make_folder
 
 _REF: Final = "refs/grite/wal"

@@ -6,17 +6,23 @@ from contextlib import suppress
 
 import cbor2
 
+from git_session.core.fold.replay import Replay
+from git_session.core.fold.rows import all_session_rows, all_task_rows
+from git_session.core.wire import block, git_object
+from git_session.core.wire.cbor import end_of_item
+from git_session.core.wire.chunk import decode_chunk, encode_chunk, split_chunk
+from git_session.core.wire.commit import LogCommit, Meta, format_meta, parse_meta
+from git_session.core.wire.event import (
+    Event,
+    build_event,
+    decode_event,
+    decode_sound_event,
+    hash_body,
+)
+from git_session.core.wire.lock import GLOBAL_RESOURCE, conflicts, parse_lock
 from git_session.errors import WireError
-from git_session.fold.replay import Replay
-from git_session.fold.rows import all_session_rows, all_task_rows
-from git_session.store.git.program import _read_commit, _Stream
-from git_session.store.repository.commits import read_log_commit
-from git_session.wire import block, git_object
-from git_session.wire.cbor import end_of_item
-from git_session.wire.chunk import decode_chunk, encode_chunk, split_chunk
-from git_session.wire.commit import LogCommit, Meta, format_meta, parse_meta
-from git_session.wire.event import Event, build_event, decode_event, decode_sound_event, hash_body
-from git_session.wire.lock import GLOBAL_RESOURCE, conflicts, parse_lock
+from git_session.git.program import _read_commit, _Stream
+from git_session.git.repository.commits import read_log_commit
 from tests.fuzz.made import PARENTS, Bytes, add_commit, make_events
 
 

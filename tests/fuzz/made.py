@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import pygit2
 
+from git_session.core.wire import event as kinds
+from git_session.core.wire import git_object
+from git_session.core.wire.event import Event, build_event
+from git_session.core.wire.names import NEWEST_TS
 from git_session.errors import WireError
-from git_session.wire import event as kinds
-from git_session.wire import git_object
-from git_session.wire.event import Event, build_event
-from git_session.wire.names import NEWEST_TS
 
 PARENTS: Final = ("1" * 40, "2" * 40)
 _MEMORY: Final = Path("/dev/shm")

@@ -76,7 +76,7 @@ class SessionGroup(click.Group):
         """Imports one command; None for a name that is not known."""
         if not any(cmd_name in section for section in SECTIONS.values()):
             return None
-        module = import_module(f"git_session.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        module = import_module(f"git_session.cli.commands.{_MODULES.get(cmd_name, cmd_name)}")
         found = getattr(module, f"{cmd_name}_command")
         assert isinstance(found, click.Command)
         return found

@@ -17,7 +17,13 @@ import click
 
 from git_session.cli import group
 from git_session.cli.options import Settings
-from git_session.cli.streams import close_output, flush_output, say, say_error, tolerate_encodings
+from git_session.cli.ui.streams import (
+    close_output,
+    flush_output,
+    say,
+    say_error,
+    tolerate_encodings,
+)
 from git_session.errors import INTERRUPTED, EnvironmentFaultError, GitSessionError, UsageError
 
 READER_GONE: Final = 141
@@ -118,7 +124,7 @@ def _guess_meant(
         return " or ".join(error.possibilities or ()) or None
     if context is None:
         return None
-    from git_session.cli.guesses import guess_command
+    from git_session.cli.ui.did_you_mean import guess_command
 
     path = context.command_path
     if isinstance(error, click.NoSuchCommand):
@@ -156,7 +162,7 @@ def _tell(
     try:
         say_error(error)
         if _wants_json(args, settings):
-            from git_session.cli.output import print_failure
+            from git_session.cli.ui.output import print_failure
 
             print_failure(code, error.message, error.hint)
         flush_output()

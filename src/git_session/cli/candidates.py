@@ -16,10 +16,10 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
 from git_session.cli.opening import find_here, name_here
-from git_session.cli.text import cut_cell
-from git_session.quick import sessions_at_hand, tasks_at_hand
-from git_session.store.git.place import find_place
-from git_session.wire.plain_text import strip_controls
+from git_session.cli.ui.text import cut_cell
+from git_session.core.wire.plain_text import strip_controls
+from git_session.git.place import find_place
+from git_session.log.index_only import sessions_at_hand, tasks_at_hand
 
 Items = list[CompletionItem[str]]
 
@@ -112,7 +112,7 @@ def _describe_task(row: dict[str, Any]) -> str:
 
 
 def _read_remotes() -> list[str]:
-    from git_session.store.git.settings import GitSettings
+    from git_session.git.settings import GitSettings
 
     place = find_place(find_here(), os.environ)
     if place is None:

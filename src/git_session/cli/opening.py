@@ -6,18 +6,18 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from git_session.cli.output import add_warning
-from git_session.cli.progress import Progress
-from git_session.cli.streams import say, say_warning
-from git_session.cli.text import count
+from git_session.cli.ui.output import add_warning
+from git_session.cli.ui.progress import Progress
+from git_session.cli.ui.streams import say, say_warning
+from git_session.cli.ui.text import count
 from git_session.errors import GitSessionError, LostLogError, NotARepositoryError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from git_session.log import SessionLog
-    from git_session.queries import LogQueries
-    from git_session.store.repository.objects import ObjectStore
+    from git_session.git.repository.objects import ObjectStore
+    from git_session.log.queries import LogQueries
+    from git_session.log.session_log import SessionLog
 
 _MOST_WARNINGS: Final = 3
 _MANY: Final = 1000
@@ -37,7 +37,7 @@ def open_log() -> SessionLog:
 
     Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
     """
-    from git_session.log import SessionLog
+    from git_session.log.session_log import SessionLog
 
     log = SessionLog.open(find_here())
     log.reader.progress = Progress("read")
@@ -52,7 +52,7 @@ def open_queries(path: Path | None = None) -> LogQueries:
     """
     place = path or find_here()
     _begin_reading(place)
-    from git_session.queries import LogQueries
+    from git_session.log.queries import LogQueries
 
     log = LogQueries.open(place)
     log.reader.progress = Progress("read")
@@ -73,10 +73,10 @@ def open_past(words: str | None, path: Path | None = None) -> LogQueries:
 
 def _begin_reading(path: Path) -> None:
     """Lets git begin on a log that was never read, while the modules that go on are loaded."""
-    from git_session.store.files.regular_file import require_regular
-    from git_session.store.git.place import UnclearError, find_place
-    from git_session.store.repository.ref_files import read_ref_file
-    from git_session.wire import names
+    from git_session.core.wire import names
+    from git_session.git.place import UnclearError, find_place
+    from git_session.git.repository.ref_files import read_ref_file
+    from git_session.host.files.regular_file import require_regular
 
     place = find_place(path, os.environ)
     if place is None or any((place.common_dir / names.SESSION_DIR).glob("index-*.db")):
@@ -85,7 +85,7 @@ def _begin_reading(path: Path) -> None:
     with suppress(UnclearError):
         head = read_ref_file(place.common_dir, names.WAL_REF)
         if head is not None:
-            from git_session.store.git.program import begin_stream, has_packed
+            from git_session.git.program import begin_stream, has_packed
 
             if has_packed(place.common_dir, head):
                 begin_stream(place.common_dir, head)
@@ -102,7 +102,7 @@ def save_logs() -> None:
             if log.reader.unsaved < _MANY:
                 log.save()
                 continue
-            from git_session.store.git.child import go_on_alone
+            from git_session.git.child import go_on_alone
 
             if go_on_alone():
                 try:
@@ -149,7 +149,7 @@ def is_incomplete(log: LogQueries) -> bool:
     missing = sum(problem.code == _MISSING for problem in log.problems)
     if not missing:
         return False
-    from git_session.store.repository.absence import explain_gaps
+    from git_session.log.absence import explain_gaps
 
     told = explain_gaps(log.store, missing)
     if told is None:
@@ -165,7 +165,7 @@ def is_incomplete(log: LogQueries) -> bool:
 
 def say_no_log(log: LogQueries) -> bool:
     """Says that the repository has no log, and what to do; tells whether it may have lost one."""
-    from git_session.store.repository.absence import explain_absence
+    from git_session.log.absence import explain_absence
 
     error = explain_absence(log.store)
     if isinstance(error, LostLogError):
@@ -179,14 +179,14 @@ def say_no_log(log: LogQueries) -> bool:
 def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
     """Says what there is to say after a transition, and starts the background sync if wanted."""
     say_problems(log)
-    from git_session.maintenance import start_maintenance
-    from git_session.spool import record_spooled
+    from git_session.log.gc import start_maintenance
+    from git_session.log.spool import record_spooled
 
     waiting = record_spooled(log).warnings
     start_maintenance(log)
     failure = None
     if log.store.settings.read_flag("session.autoSync", default=False):
-        from git_session.autosync import start_background
+        from git_session.sync.background import start_background
 
         failure = start_background(log)
     for warning in [*warnings, *waiting, *([failure] if failure else [])]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
+from git_session.core.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE
 from git_session.errors import EnvironmentFaultError, NotARepositoryError, UsageError
-from git_session.wire.words import ROLES, SESSION_TYPES, SESSION_VARIABLE
 
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -100,7 +100,7 @@ class TimeLimit(click.ParamType[float]):
         """Gives the seconds. Raises UsageError for what is no length of time, or none at all."""
         if isinstance(value, float):
             return value
-        from git_session.wire.duration import parse_duration  # for those who limit something
+        from git_session.core.wire.duration import parse_duration  # for those who limit something
 
         seconds = parse_duration(value) / 1000
         if seconds <= 0:
@@ -192,7 +192,7 @@ def _parse_attributes(
 ) -> Attributes:
     if not given:
         return ()
-    from git_session.wire.evidence import parse_attribute
+    from git_session.core.wire.evidence import parse_attribute
 
     return tuple(parse_attribute(text) for text in given)
 

@@ -1,0 +1,234 @@
+"""`git session hook`: git's hooks put in place, taken out, looked at, and run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from git_session.cli.commands.hook_agents import (
+    advise_agents,
+    agents_option,
+    install_agents,
+    list_files,
+    print_agent,
+    uninstall_agents,
+    user_option,
+)
+from git_session.cli.opening import find_here
+from git_session.cli.options import (
+    CONTEXT_SETTINGS,
+    Settings,
+    command,
+    format_examples,
+    shared_options,
+)
+from git_session.cli.ui.output import print_data, print_line, print_lines
+from git_session.connect.hooks.install import Hooks, find_program
+from git_session.core.wire.plain_text import strip_controls
+from git_session.errors import GitSessionError, UsageError
+
+Row = Mapping[str, Any]
+
+hook_command = click.Group(
+    "hook",
+    help="Installs, removes and runs the hooks of git and of agents.",
+    epilog=format_examples(
+        "git session hook install",
+        "git session hook status",
+    ),
+    params=shared_options(),
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings=dict(CONTEXT_SETTINGS),
+)
+
+
+def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the option that names some of the hooks."""
+    return click.option(
+        "--hook", "hooks", metavar="NAME", multiple=True, help="This one only; may be repeated."
+    )
+
+
+@command(
+    "install",
+    "git session hook install",
+    "git session hook install --hook prepare-commit-msg --hook post-commit",
+    "git session hook install --agent claude",
+    "git session hook install --manual",
+)
+@hooks_option()
+@agents_option()
+@user_option
+@click.option("--manual", is_flag=True, help="Only print what to add by hand; change nothing.")
+@click.option("--force", is_flag=True, help="Replace what was changed by hand, or is in the way.")
+@click.option(
+    "--files", is_flag=True, help="Use files even where git has hooks in its configuration."
+)
+def install_command(
+    settings: Settings,
+    hooks: tuple[str, ...],
+    agents: tuple[str, ...],
+    is_user: bool,
+    manual: bool,
+    force: bool,
+    files: bool,
+) -> None:
+    """Puts hooks in place: commits name their session, pushes take the log along, agents report.
+
+    A hook that is there already is kept and called. Where husky, lefthook or the pre-commit
+    framework manage the hooks, their way is taken. Without --hook: prepare-commit-msg,
+    post-commit and pre-push. With --agent an entry for each event is merged into that agent's
+    settings, and everything else in them stays.
+    """
+    if manual and force:
+        raise UsageError("--manual and --force exclude each other", "--manual changes nothing")
+    _require_agent(agents, is_user=is_user)
+    program = find_program(sys.argv[0], sys.executable, os.environ)
+    found = open_hooks(by_files=files) if hooks or not agents else None
+    if manual:
+        advice: list[Row] = [] if found is None else [*found.advice(hooks)]
+        advice += advise_agents(agents, program, is_user=is_user)
+        if settings.is_json:
+            print_data({"hooks": [], "agents": [], "advice": advice})
+        else:
+            print_lines(_format_advice(advice))
+        return
+    rows, error = ([], None) if found is None else found.install(hooks, program, is_forced=force)
+    told, failed = install_agents(agents, program, is_user=is_user)
+    _report(settings, rows, told, error or failed, nothing="")
+
+
+@command("uninstall", "git session hook uninstall", "git session hook uninstall --hook pre-push")
+@hooks_option()
+@agents_option()
+@user_option
+@click.option("--force", is_flag=True, help="Also take out what was changed by hand.")
+def uninstall_command(
+    settings: Settings, hooks: tuple[str, ...], agents: tuple[str, ...], is_user: bool, force: bool
+) -> None:
+    """Takes git's hooks out again, and puts back what was there before, to the byte.
+
+    With --agent: our entries in that agent's settings, and nothing else in them.
+    """
+    _require_agent(agents, is_user=is_user)
+    rows: Sequence[Row] = []
+    error: GitSessionError | None = None
+    if hooks or not agents:
+        rows, error = open_hooks().uninstall(hooks, is_forced=force)
+    told, failed = uninstall_agents(agents, is_user=is_user)
+    _report(settings, rows, told, error or failed, nothing="no hook of ours is here")
+
+
+@command("status", "git session hook status", "git session hook status --json")
+@hooks_option()
+def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
+    """Shows how git's hooks stand, and what keeps them from running."""
+    rows = open_hooks().status(hooks)
+    told = [] if hooks else [file.row() for file in list_files()]
+    if settings.is_json:
+        print_data({"hooks": rows, "agents": told, "advice": []})
+        return
+    for row in rows:
+        is_foreign = row["state"] == "foreign"
+        _print_row(row, "absent, another hook stands there" if is_foreign else row["state"])
+    for entry in told:
+        if entry["state"] != "absent":
+            print_agent(entry)
+
+
+@command(
+    "run",
+    "git session hook run post-commit",
+    'git session hook run prepare-commit-msg "$@" || :',
+    "git session hook run agent claude < event.json",
+)
+@click.argument("hook", help="prepare-commit-msg, post-commit, pre-push, or agent.")
+@click.argument(
+    "args",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    help="What git gives the hook; for agent: its name, and the event's where its JSON has none.",
+)
+def run_command(_settings: Settings, hook: str, args: tuple[str, ...]) -> None:
+    """Runs a hook, as hook managers and lines in other hooks call it.
+
+    It never fails a commit or a push: what it could not do is said on stderr. An agent's event is
+    read from stdin, and nothing at all is said: git session doctor tells what could not be done.
+    """
+    if hook == "agent":
+        from git_session.connect.agents.record import run_agent_hook
+
+        run_agent_hook(list(args), os.environ)
+        return
+    from git_session.connect.hooks.run import run_whole
+
+    program = find_program(sys.argv[0], sys.executable, os.environ)
+    run_whole(hook, args, program, os.environ)
+
+
+# What follows the hook's name is the hook's, whatever it looks like.
+run_command.allow_interspersed_args = False
+run_command.ignore_unknown_options = True
+
+for _command in (install_command, uninstall_command, status_command, run_command):
+    hook_command.add_command(_command)
+
+
+def open_hooks(*, by_files: bool = False) -> Hooks:
+    """Opens the hooks of the repository that the current directory lies in."""
+    from git_session.git.repository.objects import ObjectStore
+
+    return Hooks(ObjectStore.open(find_here()), by_files=by_files)
+
+
+def _require_agent(agents: Sequence[str], *, is_user: bool) -> None:
+    if is_user and not agents:
+        raise UsageError(
+            "--user goes with --agent", "git session hook install --agent claude --user"
+        )
+
+
+def _report(
+    settings: Settings,
+    rows: Sequence[Row],
+    agents: Sequence[Row],
+    error: GitSessionError | None,
+    *,
+    nothing: str,
+) -> None:
+    """Prints what was done, and then raises what failed."""
+    if error is None and settings.is_json:
+        print_data({"hooks": rows, "agents": agents, "advice": []})
+        return
+    if not settings.is_json:
+        for row in rows:
+            word = "already installed" if row["action"] == "kept" else row["action"]
+            _print_row(row, f"{word}, disabled" if row["state"] == "disabled" else word)
+        for row in agents:
+            print_agent(row)
+        if nothing and not rows and not agents and error is None:
+            print_line(nothing)
+    if error is not None:
+        raise error
+
+
+def _print_row(row: Row, word: str) -> None:
+    place = "" if row["state"] in ("absent", "foreign") and row["action"] == "none" else row["path"]
+    print_line(f"{row['hook']}: {word}{f', {place}' if place else ''}")
+    if row["kept"] is not None:
+        print_line(f"  calls first what was there before: {row['kept']}")
+    if row["note"] is not None:
+        print_line(f"  {row['note']}")
+
+
+def _format_advice(advice: Sequence[Row]) -> list[str]:
+    lines: list[str] = []
+    for row in advice:
+        lines += ["", strip_controls(f"{row['hook']}: {row['sentence']}"), ""]
+        lines += ["    " + line for line in map(strip_controls, row["lines"])]
+    return lines[1:]

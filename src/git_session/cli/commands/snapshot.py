@@ -1,0 +1,43 @@
+"""`git session snapshot`: plain grite gets to see what arrived."""
+
+from __future__ import annotations
+
+import click
+
+from git_session.cli.opening import open_log, say_problems
+from git_session.cli.options import Settings, command
+from git_session.cli.ui.output import print_data, print_line
+from git_session.cli.ui.streams import say
+
+
+@command("snapshot", "git session snapshot && grite rebuild --from-snapshot")
+@click.option(
+    "--force", "is_forced", is_flag=True, help="Write one, though the newest holds all already."
+)
+def snapshot_command(settings: Settings, is_forced: bool) -> None:
+    """Writes a snapshot of the log in grite's own format.
+
+    grite shows nothing of what it pulled until it rebuilds from one. Where the newest snapshot
+    holds all already, nothing is written.
+    """
+    from git_session.sync.snapshot import write_snapshot_row
+
+    log = open_log()
+    row = write_snapshot_row(log, is_forced=is_forced)
+    say_problems(log)
+    if settings.is_json:
+        print_data(row)
+        return
+    print_line(
+        f"{row['ref']}: {_count(row['events'], 'event')} in {_count(row['chunks'], 'chunk')}"
+    )
+    if not row["is_new"]:
+        say("it holds all already, and nothing was written")
+    if row["left_out"]:
+        verb = "was" if row["left_out"] == 1 else "were"
+        say(f"{_count(row['left_out'], 'event')} that grite cannot rebuild from {verb} left out")
+    say("hint: grite rebuild --from-snapshot takes it")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

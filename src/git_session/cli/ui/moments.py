@@ -1,0 +1,75 @@
+"""The options that name a moment, and how people are told which one was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from git_session.cli.ui.streams import say
+from git_session.errors import UsageError
+
+if TYPE_CHECKING:
+    from git_session.log.past import Moment
+    from git_session.log.queries import LogQueries
+
+at_option = click.option(
+    "--at",
+    metavar="MOMENT",
+    help=(
+        "As the log told it then. A time as git takes it ('yesterday', '2026-11-22 03:00'), or 2h "
+        "for so long ago, counts "
+        "to the end of its second and by the events' own timestamps, so what other clones "
+        "recorded then and sent later is there. A commit or ref of a log, or a remote's name, "
+        "is that log as it stands there."
+    ),
+)
+
+
+def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --since and --until, which find_range reads."""
+    until = click.option("--until", metavar="TIME", help="Only what was there at TIME or before.")
+    since = click.option(
+        "--since",
+        metavar="TIME",
+        help="Only what was there at TIME or later: as git takes it, or 2h for so long ago.",
+    )
+    return since(until(function))
+
+
+def find_range(
+    log: LogQueries, since: str | None, until: str | None
+) -> tuple[int | None, int | None]:
+    """Finds the two times (ms since the epoch) that were named. Raises UsageError."""
+    begin = None if since is None else log.find_moment(since).ts // 1000 * 1000
+    end = None if until is None else log.find_moment(until).ts
+    if begin is not None and end is not None and begin > end:
+        raise UsageError(
+            f"--since {since} is later than --until {until}", "the earlier one is --since"
+        )
+    return begin, end
+
+
+def moment_data(log: LogQueries) -> dict[str, Any]:
+    """Gives what JSON says of the moment: nothing at present."""
+    if log.moment is None:
+        return {}
+    from dataclasses import asdict  # 2 ms, for those who look back
+
+    return {"at": asdict(log.moment)}
+
+
+def format_moment(moment: Moment) -> str:
+    """Forms a moment: its time in UTC, and its commit if it is one."""
+    from git_session.cli.ui.text import format_date  # 2 ms, for those who look back
+
+    date = format_date(moment.ts)
+    return date if moment.commit is None else f"commit {moment.commit[:7]}, {date}"
+
+
+def say_moment(log: LogQueries, line: str = "") -> None:
+    """Says a line on stderr with the moment that it is about; without either nothing."""
+    told = [] if log.moment is None else [f"as of {format_moment(log.moment)}"]
+    if line or told:
+        say(" - ".join([*([line] if line else []), *told]))

@@ -1,0 +1,144 @@
+"""Finds the task or session that a person means: an id, a unique prefix of one, or TASK/SESSION."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from git_session.core.fold.replay import FoldedIssue, Replay, changed_issues
+from git_session.core.fold.sessions import Life
+from git_session.core.fold.suggest import suggest_session, suggest_task
+from git_session.errors import AmbiguousError, NotFoundError
+
+_MOST_CANDIDATES: Final = 10
+
+T = TypeVar("T")
+Found = tuple[FoldedIssue, Life]
+
+
+def find_task(replay: Replay, ref: str) -> FoldedIssue:
+    """Finds a task by task id, issue id, or a unique prefix of either.
+
+    Raises NotFoundError, or AmbiguousError with the candidates.
+    """
+    refs = task_refs(replay)
+    issue_id, _, _ = _pick(
+        ref,
+        refs,
+        lambda found: (found[1], found[0].hex()),
+        lambda found: f"{found[1]} (issue {found[0].hex()[:8]}) {found[2]}",
+        "task",
+        lambda: (
+            suggest_task(ref, refs, session_refs(replay)) or "git session tasks --all lists them"
+        ),
+    )
+    folded = replay.issue(issue_id)
+    assert folded is not None
+    return folded
+
+
+def find_session(replay: Replay, ref: str) -> Found:
+    """Finds a session by its id, a unique prefix of it, or `TASK/SESSION` where two share one.
+
+    Raises NotFoundError, or AmbiguousError with the candidates.
+    """
+    exact = _find_exact(replay, ref)
+    if exact is not None:
+        return exact
+    refs = session_refs(replay)
+    task_ref, session_ref = _split(replay, ref, refs)
+    if task_ref is not None:
+        within = find_task(replay, task_ref).issue.issue_id
+        refs = [found for found in refs if found[0] == within]
+    issue_id, session_id = _pick(
+        session_ref,
+        refs,
+        lambda found: (found[1],),
+        lambda found: f"{found[0].hex()[:8]}/{found[1]} {_state_of(replay, found)}",
+        "session",
+        lambda: (
+            suggest_session(session_ref, refs, task_refs(replay))
+            or "git session list --all lists them"
+        ),
+    )
+    folded = replay.issue(issue_id)
+    assert folded is not None
+    return folded, folded.sessions.lives[session_id]
+
+
+def _split(replay: Replay, ref: str, refs: list[tuple[bytes, str]]) -> tuple[str | None, str]:
+    """Splits `TASK/SESSION`; without a task it is a session's id, as far as it is given.
+
+    Ids that others made can hold slashes themselves, so those that are there decide: first a
+    whole id of a task before the slash, then a session of that name.
+    """
+    if "/" not in ref:
+        return None, ref
+    tasks = task_refs(replay)
+    for slash in re.finditer("/", ref):
+        task_ref, session_ref = ref[: slash.start()], ref[slash.end() :]
+        within = {found[0] for found in tasks if task_ref in (found[1], found[0].hex())}
+        if any(name.startswith(session_ref) for issue_id, name in refs if issue_id in within):
+            return task_ref, session_ref
+    if any(name.startswith(ref) for _, name in refs):
+        return None, ref
+    task_ref, _, session_ref = ref.partition("/")
+    return task_ref, session_ref
+
+
+def _find_exact(replay: Replay, session_id: str) -> Found | None:
+    """Finds a session by its whole id without listing them all; None unless there is just one."""
+    if replay.source is not None or "/" in session_id:
+        return None
+    found = replay.holders(session_id)
+    if len(found) != 1:
+        return None
+    return found[0], found[0].sessions.lives[session_id]
+
+
+def task_refs(replay: Replay) -> list[tuple[bytes, str, str]]:
+    """Lists the issues that were created: issue id, task id and title."""
+    remembered: list[tuple[bytes, str, str]] = replay.ask(lambda source: source.task_refs(), [])
+    refs = [found for found in remembered if found[0] not in replay.changed]
+    created = (folded.issue for folded in changed_issues(replay) if folded.issue.is_created)
+    refs.extend((issue.issue_id, issue.task_id, issue.title) for issue in created)
+    return refs
+
+
+def session_refs(replay: Replay) -> list[tuple[bytes, str]]:
+    """Lists the sessions: issue id and session id."""
+    remembered: list[tuple[bytes, str]] = replay.ask(lambda source: source.session_refs(), [])
+    refs = [found for found in remembered if found[0] not in replay.changed]
+    refs += [
+        (folded.issue.issue_id, name)
+        for folded in changed_issues(replay)
+        for name in folded.sessions.lives
+    ]
+    return refs
+
+
+def _state_of(replay: Replay, ref: tuple[bytes, str]) -> str:
+    folded = replay.issue(ref[0])
+    return folded.sessions.lives[ref[1]].state.state if folded else "?"
+
+
+def _pick(
+    ref: str,
+    things: list[T],
+    ids: Callable[[T], tuple[str, ...]],
+    describe: Callable[[T], str],
+    word: str,
+    hint: Callable[[], str],
+) -> T:
+    found = [thing for thing in things if ref in ids(thing)]
+    if not found and ref:
+        found = [thing for thing in things if any(name.startswith(ref) for name in ids(thing))]
+    if not found:
+        raise NotFoundError(f"no such {word}: {ref or '(empty)'}", hint())
+    if len(found) > 1:
+        lines = [describe(thing) for thing in found[:_MOST_CANDIDATES]]
+        if len(found) > _MOST_CANDIDATES:
+            lines.append(f"... and {len(found) - _MOST_CANDIDATES} more")
+        raise AmbiguousError(f"{word} {ref} is ambiguous", "type more of the id", lines)
+    return found[0]

@@ -1,0 +1,302 @@
+"""What can be recorded in a log: each method appends one commit and answers in plain rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from git_session.core.fold import plan
+from git_session.core.fold.find import find_session, find_task, session_refs
+from git_session.core.fold.lifecycle import is_final_status
+from git_session.core.fold.replay import FoldedIssue, Replay
+from git_session.core.fold.rows import Row, session_row
+from git_session.core.fold.sessions import Life
+from git_session.core.wire import names
+from git_session.core.wire.block import (
+    I32_MAX,
+    I32_MIN,
+    U32_MAX,
+    Extra,
+    SessionState,
+)
+from git_session.core.wire.evidence import PARENT_KEY
+from git_session.core.wire.plain_text import quote_word
+from git_session.core.wire.words import NO_SESSION, ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
+from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
+from git_session.host.beats import Beat
+from git_session.host.processes import read_host, read_process
+from git_session.log.heartbeats import (
+    SWEPT_AFTER_MS,
+    BeatKeeper,
+    is_presumption,
+    make_extras,
+    move_here,
+    read_news,
+)
+from git_session.log.queries import require_words
+from git_session.log.row_liveness import Vitals
+from git_session.log.task_recorder import TaskRecorder, new_id, require_id
+from git_session.log.writer import Appended, Plan
+
+_MOST_NAMED: Final = 3
+"""Sessions that a warning names."""
+
+
+class LogRecorder(TaskRecorder):
+    """Records sessions, and tasks."""
+
+    @cached_property
+    def keeper(self) -> BeatKeeper:
+        """Gives the keeper of this host's beat files."""
+        return BeatKeeper(self.store, self.top, self.clock)
+
+    def start_row(self, task: str, **details: Any) -> Row:
+        """Records a new session as spawned; the details are those of plan_start.
+
+        Raises ConflictError when the task has a session of this id already.
+        """
+        start, chosen = self.plan_start(task, **details)
+        warnings = warn_of_start(find_task(self.reader.require(), task))
+        appended = self.writer.append(start)
+        return self.started_row(appended, chosen["id"], warnings)
+
+    def plan_start(
+        self,
+        task: str,
+        *,
+        engine: str = "unknown",
+        role: str = "user",
+        session_type: str | None = None,
+        worktree: str | None = None,
+        pid: int | None = None,
+        session_id: str | None = None,
+        note: str | None = None,
+        attributes: Mapping[str, Extra] | None = None,
+        extras: Mapping[str, Extra] | None = None,
+    ) -> tuple[Plan, dict[str, str]]:
+        """Plans a new session: a `polecat` when it has a worktree, else `crew`, unless told.
+
+        The second value holds the session's id under `id` once the plan was carried out. The
+        session that `$GIT_SESSION_ID` names is the parent, unless it has exited. Raises UsageError
+        for a role, type, pid, id or attribute's name that cannot be.
+        """
+        kind = session_type or ("polecat" if worktree else "crew")
+        require_words([role], ROLES, "role")
+        require_words([kind], SESSION_TYPES, "type")
+        require_id(session_id)
+        if pid is not None and not 0 <= pid <= U32_MAX:
+            raise UsageError(f"{pid} cannot be a pid", f"0 to {U32_MAX}")
+        stored = self._stored_worktree(worktree)
+        process = None if pid is None else read_process(pid)
+        given = make_extras(process or read_host(), attributes, extras)
+        chosen: dict[str, str] = {}
+
+        def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            folded = find_task(replay, task)
+            chosen["id"] = session_id or new_id(names.format_session_id, now, _session_ids(replay))
+            if chosen["id"] in folded.sessions.lives:
+                raise ConflictError(
+                    f"task {folded.issue.task_id} has a session {chosen['id']} already",
+                    f"git session show {quote_word(chosen['id'])}",
+                )
+            found = {**self._find_parent(replay, chosen["id"]), **given}
+            state = SessionState(
+                "spawned", chosen["id"], role, kind, engine, stored, now, pid, extras=found
+            )
+            return folded.issue.issue_id, plan.plan_block(folded.issue, None, state, note)
+
+        return start, chosen
+
+    def advance_row(
+        self,
+        session: str,
+        state: str,
+        *,
+        is_forced: bool = False,
+        note: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        pid: int | None = None,
+        attributes: Mapping[str, Extra] | None = None,
+        extras: Mapping[str, Extra] | None = None,
+    ) -> Row:
+        """Records that a session is now in `state`; the same state again is a beat.
+
+        A `pid` is recorded with the evidence of its process. Raises TransitionError, naming what
+        is allowed, unless forced.
+        """
+        require_words([state], STATES, "state")
+        known = {**(changes or {}), **({} if pid is None else {"pid": pid})}
+        own = make_extras(None if pid is None else read_process(pid), attributes, extras)
+
+        def choose(life: Life, seen: Row, news: Mapping[str, Extra]) -> SessionState:
+            return plan.plan_state(
+                life,
+                state,
+                is_forced=is_forced,
+                changes={**seen, **known},
+                extras={**news, **own},
+            )
+
+        return self.record(session, choose, note, is_life=not is_presumption(state, known))
+
+    def beat_row(self, session: str) -> Row:
+        """Records a sign of life: the same state again, with what the beat file tells.
+
+        An exit that was presumed is revoked by it. Raises TransitionError for any other exit.
+        """
+
+        def choose(life: Life, seen: Row, news: Mapping[str, Extra]) -> SessionState:
+            return plan.plan_beat(life, changes=seen, extras=news)
+
+        return self.record(session, choose, None, is_work=False)
+
+    def exit_row(
+        self,
+        session: str,
+        *,
+        code: int | None = 0,
+        reason: str | None = None,
+        output_ref: str | None = None,
+        is_forced: bool = False,
+        note: str | None = None,
+        attributes: Mapping[str, Extra] | None = None,
+    ) -> Row:
+        """Records a session's end; without a reason code 0 is `completed`, any other `crash`."""
+        if code is not None and not I32_MIN <= code <= I32_MAX:
+            raise UsageError(f"{code} cannot be an exit code", f"{I32_MIN} to {I32_MAX}")
+        changes: dict[str, Any] = {
+            "exit_code": code,
+            "exit_reason": reason
+            if reason is not None
+            else ("completed" if code == 0 else "crash"),
+        }
+        if output_ref is not None:
+            changes["last_output_ref"] = output_ref
+        return self.advance_row(
+            session, "exit", is_forced=is_forced, note=note, changes=changes, attributes=attributes
+        )
+
+    def started_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
+        """Makes the row of a Recorded from a start that was appended, and the session's beat."""
+        folded = self.folded(appended)
+        state, issue = folded.sessions.lives[session_id].state, folded.issue
+        held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state, appended.commit)
+        self.keeper.sweep(self.has_exited, older_than_ms=SWEPT_AFTER_MS)
+        return self._recorded_row(appended, session_id, held, [*warnings, *failed])
+
+    def _recorded_row(
+        self, appended: Appended, session_id: str, held: Beat | None, warnings: Sequence[str]
+    ) -> Row:
+        folded = self.folded(appended)
+        row = session_row(self.reader.known, folded, folded.sessions.lives[session_id])
+        return {
+            "session": Vitals(self.common_dir).complete_with(row, held, self.clock()),
+            "commit": appended.commit,
+            "events": appended.events,
+            "warnings": [*warnings, *appended.warnings],
+        }
+
+    def find_missing(self, session: Row) -> list[str]:
+        """Says in sentences what a session names and is not here: its process, its checkout.
+
+        Both may be all the same: in another container, or made later.
+        """
+        missing = []
+        pid, path = session["pid"], session["worktree"]
+        if pid and read_process(pid) is None:
+            missing.append(
+                f"there is no process {pid} here, so it tells nobody whether the session is alive"
+            )
+        if path and not Path(self.top or "", path).is_dir():
+            missing.append(f"there is no directory {path}")
+        return missing
+
+    def draw_session_id(self) -> str:
+        """Draws an id that no session of the log has."""
+        return new_id(names.format_session_id, self.clock(), _session_ids(self.reader.require()))
+
+    def record(
+        self,
+        session: str,
+        choose: Callable[[Life, Row, Mapping[str, Extra]], SessionState],
+        note: str | None,
+        *,
+        is_life: bool = True,
+        is_work: bool = True,
+    ) -> Row:
+        """Appends the state that `choose` makes of what changed by itself, and of new extra keys.
+
+        Both come from the clock and the beat file. `is_life` says that the session is seen alive
+        now, `is_work` that it does something.
+        """
+        written: list[tuple[Beat | None, SessionState]] = []
+
+        def advance(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+            folded, life = find_session(replay, session)
+            held = self.keeper.beats.read(folded.issue.hex, life.session_id)
+            seen = [now] if is_life else [held.ts if held else 0, life.state.last_heartbeat_ts or 0]
+            after = choose(life, {"last_heartbeat_ts": max(seen) or None}, read_news(held))
+            if is_life:
+                after = move_here(after)
+            written[:] = [(held, after)]
+            return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
+
+        if not self.reader.has_log:
+            self.reader.require()
+        appended = self.writer.append(advance)
+        held, after = written[0]
+        held, warnings = self.keeper.follow(
+            held, after, appended.commit, is_work=is_life and is_work
+        )
+        return self._recorded_row(appended, after.session_id, held, warnings)
+
+    def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:
+        """Finds the session that a new one is started in, as an extra key."""
+        parent = self._environ.get(SESSION_VARIABLE, "")
+        if not names.is_safe_id(parent) or parent in (session_id, NO_SESSION):
+            return {}
+        with suppress(NotFoundError, AmbiguousError):
+            life = find_session(replay, parent)[1]
+            # One that has exited is a variable that was left set.
+            return {} if life.state.is_exit else {PARENT_KEY: life.session_id}
+        return {PARENT_KEY: parent}
+
+    def _stored_worktree(self, worktree: str | None) -> str:
+        """Gives a worktree's path as it is stored: relative to the main checkout inside it."""
+        if not worktree:
+            return ""
+        path = Path(os.path.normpath(Path.cwd() / worktree))
+        if self.top is not None:
+            # The way to it may lead over links; the worktree itself stays what it is called.
+            for spelt in (path, path.parent.resolve() / path.name):
+                for top in (self.top, self.top.resolve()):
+                    if spelt.is_relative_to(top):
+                        return spelt.relative_to(top).as_posix()
+        return str(path)
+
+
+def warn_of_start(folded: FoldedIssue) -> list[str]:
+    """Says what speaks against a new session on a task: that it is over, or in somebody's hands."""
+    issue, warnings = folded.issue, []
+    if is_final_status(issue.status):
+        warnings.append(f"the task is {issue.status} already")
+    elif issue.state == "closed":
+        warnings.append("the task's issue is closed")
+    lives = [life for life in folded.sessions.lives.values() if not life.state.is_exit]
+    lives.sort(key=lambda life: (life.state.started_ts, life.session_id))
+    others = [life.session_id for life in lives[:_MOST_NAMED]]
+    if len(lives) == 1:
+        warnings.append(f"the task has a live session already: {others[0]}")
+    elif lives:
+        rest = f" and {len(lives) - len(others)} more" if len(lives) > len(others) else ""
+        listed = f"{', '.join(others)}{rest}"
+        warnings.append(f"the task has {len(lives)} live sessions already: {listed}")
+    return warnings
+
+
+def _session_ids(replay: Replay) -> set[str]:
+    return {session_id for _, session_id in session_refs(replay)}

@@ -1,0 +1,74 @@
+"""Where a session's command works, and where its output is kept: the checkout and the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from git_session.core.wire import names
+from git_session.errors import EnvironmentFaultError, UsageError
+from git_session.log.session_log import SessionLog
+from git_session.log.setup import exclude_own_files
+from git_session.run.new_worktree import add_worktree
+from git_session.run.output import create_output
+
+
+class Workplace:
+    """Holds the places of one session that is about to begin.
+
+    `worktree` is the checkout to work in, None for where we are; `output` the file that keeps what
+    the command says, None for nothing kept. Both are named after the session where they are made.
+    """
+
+    def __init__(
+        self,
+        log: SessionLog,
+        session_id: str,
+        *,
+        worktree: str | None,
+        has_new_worktree: bool,
+        keeps_output: bool,
+    ) -> None:
+        """Chooses them, and makes nothing yet. Raises UsageError."""
+        self.output_fd = -1
+        self._log = log
+        self._has_new_worktree = has_new_worktree
+        self.worktree: Path | None = None
+        if has_new_worktree:
+            self.worktree = self._require_top() / names.WORKTREES_DIR / session_id
+        elif worktree:
+            self.worktree = Path.cwd() / worktree
+            if not self.worktree.is_dir():
+                raise UsageError(f"there is no directory {worktree}", "--new-worktree makes one")
+        self.output: Path | None = None
+        if keeps_output:
+            self.output = self._require_top() / names.LOGS_DIR / f"{session_id}.log"
+
+    def make_output(self) -> None:
+        """Makes the file for the output. Raises EnvironmentFaultError."""
+        if self.output is None:
+            return
+        exclude_own_files(self._log.common_dir)
+        try:
+            self.output_fd = create_output(self.output)
+        except OSError as error:
+            raise EnvironmentFaultError(
+                f"cannot make {self.output}: {error.strerror}", "without --log nothing is kept"
+            ) from error
+
+    def remove_output(self) -> None:
+        """Removes the file again: no session came of it."""
+        if self.output is not None:
+            self.output.unlink(missing_ok=True)
+
+    def make_worktree(self) -> None:
+        """Makes a new worktree where one is wanted. Raises GitSessionError."""
+        if self._has_new_worktree and self.worktree is not None:
+            exclude_own_files(self._log.common_dir)
+            add_worktree(self._log.store.git_dir, self.worktree)
+
+    def _require_top(self) -> Path:
+        if self._log.top is None:
+            raise UsageError(
+                "a bare repository has no checkout to keep that in", "run it in a worktree"
+            )
+        return self._log.top
