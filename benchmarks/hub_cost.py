@@ -23,7 +23,7 @@ from benchmarks.measure import Bench
 from benchmarks.slow_network import FETCHED, measure_race, measure_trips, run
 from git_session import SessionLog
 from git_session.sync.rounds import sync_log
-from tests.stores import WAL, make_log
+from tests.support.stores import WAL, make_log
 
 _TRACKED: Final = "refs/git-session/remotes/origin/grite/wal"
 _BEATS: Final = 500

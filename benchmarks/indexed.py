@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.measure import Bench, Budget, Program, Result, Sample, Side, race
 from benchmarks.peers import BRAT_MISSING, GIT_BUG_MISSING, prepare_brat, prepare_git_bug
 from git_session.log.session_log import SessionLog
-from tests.stores import make_log
+from tests.support.stores import make_log
 
 _SMALL, _MIDDLE, _LARGE = 1_000, 10_200, 100_000
 _SESSIONS = 40

@@ -9,7 +9,7 @@ from pathlib import Path
 # The maker lives with the tests, which is no installed package: found from this file's place.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.stores import make_log
+from tests.support.stores import make_log
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.measure import Bench, Program
-from tests.stores import make_log
+from tests.support.stores import make_log
 
 GIT_BUG_MISSING: Final = "git-bug is not on PATH (go install github.com/git-bug/git-bug@v0.10.1)"
 BRAT_MISSING: Final = "brat or grite is not on PATH (cargo install brat --version 0.1.0 --locked)"

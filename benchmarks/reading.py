@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Bench, Budget, Result, Side, race
-from tests.stores import make_log
+from tests.support.stores import make_log
 
 _EVENTS = 10_200
 _SESSIONS = 400

@@ -12,7 +12,7 @@ import pygit2
 
 from benchmarks.measure import Bench, Budget, Result, Side, race, timed
 from git_session import SessionLog
-from tests.stores import make_log
+from tests.support.stores import make_log
 
 _WAL: Final = "refs/grite/wal"
 _TASKS: Final = 200

@@ -29,7 +29,7 @@ _KINDS: Final = {git_object.BLOB: b"blob", git_object.COMMIT: b"commit", git_obj
 class MemoryStore:
     """Stands in for ObjectStore: the commits of all clones and of the hub, and no refs.
 
-    tests/fleet.py has another one, with refs and damage, whose answers cost too much for a
+    tests/support/fleet.py has another one, with refs and damage, whose answers cost too much for a
     hundred thousand commits.
     """
 

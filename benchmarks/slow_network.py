@@ -22,8 +22,8 @@ from benchmarks.measure import Bench
 from benchmarks.simulated_fleet import Game
 from git_session import SessionLog
 from git_session.sync.rounds import sync_log
-from tests import servers
-from tests.stores import make_log
+from tests.support import servers
+from tests.support.stores import make_log
 
 FETCHED: Final = "+refs/grite/*:refs/git-session/remotes/origin/grite/*"
 Row = tuple[object, ...]

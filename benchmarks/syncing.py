@@ -14,7 +14,7 @@ from typing import Final
 from benchmarks.measure import Bench, Budget, Result, Sample, Side, race, timed
 from git_session import SessionLog
 from git_session.log.merge import compare_heads, write_merge
-from tests.stores import WAL, Event, format_block, make_log, write_log
+from tests.support.stores import WAL, Event, format_block, make_log, write_log
 
 _CLONES: Final = 8
 _TRANSITIONS: Final = 25

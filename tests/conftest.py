@@ -28,8 +28,8 @@ import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
 
-from tests.figures import Figures, sum_figures
-from tests.forked import can_fork, run_forked
+from tests.support.figures import Figures, sum_figures
+from tests.support.forked import can_fork, run_forked
 
 FIXTURES: Final = Path(__file__).resolve().parent.parent / "fixtures"
 TIMEOUT: Final = 120.0

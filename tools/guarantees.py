@@ -26,11 +26,18 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "guarantees.md"
 
 TESTS: Final[dict[str, Sequence[str]]] = {
-    "kills": ("-m", "exhaustive", "-k", "killed", "tests/test_crash.py"),
-    "errors": ("-m", "exhaustive", "-k", "not killed", "tests/test_crash.py"),
-    "load": ("-m", "exhaustive", "tests/test_load.py"),
+    "kills": ("-m", "exhaustive", "-k", "killed", "tests/guarantees/test_crash.py"),
+    "errors": ("-m", "exhaustive", "-k", "not killed", "tests/guarantees/test_crash.py"),
+    "load": ("-m", "exhaustive", "tests/guarantees/test_load.py"),
     # The samples stand for the whole where there is no time for it.
-    "damage": ("-m", "", "-k", "not sample", "tests/test_damage.py", "tests/test_damaged_refs.py"),
+    "damage": (
+        "-m",
+        "",
+        "-k",
+        "not sample",
+        "tests/guarantees/test_damage.py",
+        "tests/guarantees/test_damaged_refs.py",
+    ),
 }
 """What pytest is told for each part that it tries."""
 
@@ -69,7 +76,7 @@ def try_fuzz(jobs: int, seconds: float) -> Tried:
     begin = time.monotonic()
     options = ("--seconds", str(seconds), "--jobs", str(jobs))
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", *options],
+        [sys.executable, "-m", "tests.guarantees.fuzz", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 # The tools are no installed package, nor are the tests: found from the place of this file.
 sys.path.insert(0, str(ROOT))
 
-from tests.tmux import open_terminal  # noqa: E402
+from tests.support.tmux import open_terminal  # noqa: E402
 from tools.pages import make_environment  # noqa: E402
 
 _PICTURE: Final = ROOT / "docs" / "images" / "demo.svg"

@@ -21,7 +21,7 @@ HEIGHT: Final = 800
 def main() -> None:
     """Plays the demo, exports its page and takes it in both themes."""
     sys.path.insert(0, str(ROOT))
-    from tests.browser import start_browser
+    from tests.support.browser import start_browser
 
     images = ROOT / "docs" / "images"
     images.mkdir(parents=True, exist_ok=True)
