@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from git_session._version import __version__
+from git_session import __version__
 from git_session.cli import SECTIONS, group
 from git_session.cli.options import Settings, shared_options
 

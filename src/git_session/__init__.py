@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from git_session._version import __version__
     from git_session.core.answers.log import Finding, FsckReport, InitReport
     from git_session.core.answers.sessions import Recorded, Session, Transition
     from git_session.core.answers.tasks import Comment, Task, TaskDetail, TaskRecorded
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
         WireError,
     )
     from git_session.log.session_log import SessionLog
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AmbiguousError",
@@ -72,7 +73,6 @@ _HOMES: Final = {
     **dict.fromkeys(("Comment", "Task", "TaskDetail", "TaskRecorded"), "core.answers.tasks"),
     **dict.fromkeys(("Finding", "FsckReport", "InitReport"), "core.answers.log"),
     "SessionLog": "log.session_log",
-    "__version__": "_version",
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_session.core.fold.suggest import suggest_session, suggest_task
+from git_session.core.fold.find import suggest_session, suggest_task
 from git_session.log.session_log import SessionLog
 from tests.conftest import Cli
 

@@ -19,7 +19,7 @@ from git_session.errors import NotFoundError, UsageError
 from git_session.git.dates import Moments
 from git_session.log.queries import LogQueries
 from git_session.log.session_log import SessionLog
-from git_session.views.compare import compare_sessions, compare_tasks
+from git_session.views.diff import compare_sessions, compare_tasks
 from tests.conftest import Cli, git
 from tests.support.stores import (
     COMMENT_ADDED,

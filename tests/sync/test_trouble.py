@@ -25,7 +25,7 @@ from git_session.errors import (
     RemoteError,
     RemoteTimeoutError,
 )
-from git_session.git.repository.standstill import Standstill
+from git_session.git.repository.refs import Standstill
 from tests.conftest import Cli, git, run
 from tests.support import servers
 from tests.support.fleet import (
@@ -344,7 +344,7 @@ def test_a_lock_that_nobody_lets_go_of_here_is_not_waited_for_until_the_time_is_
     pair: Pair, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = pair
-    monkeypatch.setattr("git_session.git.repository.standstill.PATIENCE_S", 0.2)
+    monkeypatch.setattr("git_session.git.repository.refs.PATIENCE_S", 0.2)
     lock = other.path / ".git" / f"{WAL}.lock"
     lock.touch()
     error = fail(other, timeout=10_000)
@@ -359,7 +359,7 @@ def test_locks_that_come_and_go_are_none_that_nobody_lets_go_of(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, other = pair
-    monkeypatch.setattr("git_session.git.repository.standstill.PATIENCE_S", 0)
+    monkeypatch.setattr("git_session.git.repository.refs.PATIENCE_S", 0)
     standstill = Standstill(other.log.store)
     lock = other.path / ".git" / f"{WAL}.lock"
     for number in range(1, 4):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from git_session.cli.commands.demo_day import play_demo
+from git_session.cli.commands.demo import play_demo
 from git_session.core.wire.plain_text import strip_controls
 from git_session.views.page import make_page
 from tests.conftest import Cli

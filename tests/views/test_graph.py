@@ -15,7 +15,7 @@ from git_session.core.answers.sessions import Transition
 from git_session.errors import UsageError
 from git_session.log.session_log import SessionLog
 from git_session.sync.rounds import sync_log
-from git_session.views.graph_columns import Node, draw_graph, order_nodes
+from git_session.views.graph import Node, draw_graph, order_nodes
 from tests.cli.test_terminal import run_on_terminal
 from tests.conftest import Cli, git
 from tests.support.stores import (

@@ -18,8 +18,15 @@ from git_session.core.wire.block import SessionState
 from git_session.core.wire.event import COMMENT_ADDED, Event
 from git_session.core.wire.words import STATES
 from git_session.log.session_log import SessionLog
-from git_session.views.lanes import Bar, Span, find_last_day, is_within, plan_bar, plan_ticks
-from git_session.views.timeline import timeline_row
+from git_session.views.timeline import (
+    Bar,
+    Span,
+    find_last_day,
+    is_within,
+    plan_bar,
+    plan_ticks,
+    timeline_row,
+)
 from tests.cli.test_terminal import COLOURS, run_on_terminal
 from tests.conftest import Cli
 from tests.support.stores import make_log

@@ -13,8 +13,7 @@ import pytest
 from git_session.errors import UnreachableError, UsageError, WaitTimeoutError
 from git_session.log.session_log import SessionLog
 from git_session.views import wait
-from git_session.views.reaching import judge_reach
-from git_session.views.wait import Goal, Waiting
+from git_session.views.wait import Goal, Waiting, judge_reach
 from tests.conftest import Cli, git
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from git_session._version import __version__
+from git_session import __version__
 from git_session.cli.options import CONTEXT_SETTINGS, format_examples, shared_options
 
 SECTIONS: Final[dict[str, dict[str, str]]] = {

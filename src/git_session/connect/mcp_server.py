@@ -23,7 +23,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import INVALID_REQUEST, ErrorData, JSONRPCError, ToolAnnotations
 from pydantic import Field, ValidationError
 
-from git_session._version import __version__
+from git_session import __version__
 from git_session.core.answers.base import Role, Status
 from git_session.core.answers.sessions import BeatReport, Recorded, SessionList
 from git_session.core.answers.tasks import TaskList

@@ -17,7 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
+
+from git_session.errors import EnvironmentFaultError
+
+_TIMEOUT_S: Final = 10.0
 
 _FATAL: Final = (signal.SIGTERM, signal.SIGHUP)
 _PIECE: Final = 1 << 16
@@ -255,3 +259,36 @@ def go_on_alone() -> bool:
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     return True
+
+
+def become_program(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Becomes `command`, found on PATH; streams and directory stay.
+
+    Raises EnvironmentFaultError.
+    """
+    try:
+        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        message = f"cannot run {command[0]}: {error.strerror}"
+        raise EnvironmentFaultError(message, f"{command[0]} must be on PATH") from error
+
+
+def read_pager_here() -> str | None:
+    """Reads what git pages with: $GIT_PAGER, core.pager, $PAGER, or what it was built with.
+
+    `cat` is none. None when git does not tell. Raises OSError when git cannot be started.
+    """
+    command = ["git", "var", "GIT_PAGER"]
+    ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=_TIMEOUT_S)
+    return os.fsdecode(ended.stdout).strip() or None if ended.code == 0 else None
+
+
+def read_setting_here(pattern: str) -> bytes | None:
+    """Reads the last value of the keys of git's configuration that match `pattern`.
+
+    None when nothing is set, or git does not tell. Raises OSError when git cannot be started.
+    """
+    command = ["git", "config", "--null", "--get-regexp", pattern]
+    ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=_TIMEOUT_S)
+    *_, last = (b"", *ended.stdout.split(b"\0")[:-1])
+    return last.partition(b"\n")[2] or None

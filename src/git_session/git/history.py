@@ -109,3 +109,30 @@ class History(GitSettings):
         for start in range(0, len(fields) - _FIELDS + 1, _FIELDS):
             oid, ts, author, subject, message, trailers = fields[start : start + _FIELDS]
             yield Commit(oid, int(ts) * 1000, author, subject, message, trailers)
+
+
+class Merge(NamedTuple):
+    """Holds a merge of two heads; `ts` is its time in ms since the epoch, to the end of a second.
+
+    It is as late as the later one of the heads, so it comes after the events of both.
+    """
+
+    oid: str
+    parents: tuple[str, ...]
+    ts: int
+
+
+class LogMerges(GitSettings):
+    """Reads the merges of one repository's log."""
+
+    def list_merges(self, head: str) -> list[Merge]:
+        """Lists the merges that a head descends from, newest first; none where git fails."""
+        listing = ["rev-list", "--min-parents=2", "--parents", "--timestamp", head, "--"]
+        ended = self._run(listing, git_environment())
+        if ended.code != 0:
+            return []
+        merges = []
+        for line in os.fsdecode(ended.stdout).splitlines():
+            time, oid, *parents = line.split()
+            merges.append(Merge(oid, tuple(parents), int(time) * 1000 + 999))
+        return merges

@@ -24,8 +24,8 @@ from git_session.git.messages import ProgressFilter, choose_hint, clean_words
 from git_session.git.program import git_environment
 from git_session.git.push_report import PushOutcome, PushState, parse_push_report
 from git_session.git.settings import DEFAULT_TIMEOUT_S, Address, GitSettings
+from git_session.host.files.permissions import require_writable
 from git_session.host.files.regular_file import require_regular_objects, require_regular_refs
-from git_session.host.files.writability import require_writable
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Git", "PushOutcome", "PushState", "tracking_name"]
 

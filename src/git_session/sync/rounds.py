@@ -19,7 +19,7 @@ from git_session.core.wire import names
 from git_session.errors import DamagedLogError, GitSessionError
 from git_session.git.remote import Git
 from git_session.git.repository.objects import ObjectStore
-from git_session.git.repository.standstill import Standstill
+from git_session.git.repository.refs import Standstill
 from git_session.log.merge import Comparison, compare_heads, count_unsent, leads_to, write_merge
 from git_session.log.secrets.policy import Scan
 from git_session.log.spool import has_spooled, record_spooled

@@ -16,8 +16,7 @@ from typing import Any, Final
 from git_session.core.fold.rows import Row, note_of
 from git_session.core.wire.evidence import host_of
 from git_session.log.queries import LogQueries
-from git_session.views.lanes import is_within
-from git_session.views.timeline import Work, bar_row, read_work, timeline_row
+from git_session.views.timeline import Work, bar_row, is_within, read_work, timeline_row
 
 SESSION_COLUMNS: Final = (
     *("session_id", "task_id", "grite_issue_id", "task_title", "task_status", "role"),

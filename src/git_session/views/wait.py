@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from git_session.core.fold.find import find_session, find_task
-from git_session.core.fold.lifecycle import is_final_status
+from git_session.core.fold.lifecycle import is_final_status, rank_of
 from git_session.core.fold.replay import FoldedIssue
 from git_session.core.fold.rows import Row
 from git_session.core.fold.sessions import Life
@@ -23,7 +23,8 @@ from git_session.core.wire.words import STATES
 from git_session.errors import GitSessionError, UnreachableError, UsageError, WaitTimeoutError
 from git_session.host.files.watcher import Watcher
 from git_session.log.queries import LogQueries, require_words
-from git_session.views.reaching import judge_reach
+
+Reach = Literal["reached", "waiting", "missed"]
 
 LOOK_S: Final = 1.0
 """The longest time between two looks, whatever the system tells of changes."""
@@ -220,3 +221,20 @@ class Waiting:
             row = self._log.session_row(f"{one.folded.issue.hex}/{one.life.session_id}")
             rows.append({"session": row, "has_reached": one.reach == "reached"})
         return {"state": self._goal.state, "sessions": rows}
+
+
+def judge_reach(life: Life, state: str) -> Reach:
+    """Tells whether a session has been in `state`, or in one further along but for its exit.
+
+    A late block tells of what was, too; an exit that was revoked does not count.
+    """
+    if life.state.is_exit:
+        return "reached" if state == "exit" or _has_passed(life, state) else "missed"
+    return "reached" if state != "exit" and _has_passed(life, state) else "waiting"
+
+
+def _has_passed(life: Life, state: str) -> bool:
+    return any(
+        rank_of(step.state.state) >= rank_of(state) and not step.state.is_exit
+        for step in life.steps
+    )

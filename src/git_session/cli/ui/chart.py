@@ -15,7 +15,7 @@ from git_session.cli.ui.text import LEAST_ID, cell_width, cut_cell, cut_id
 from git_session.core.liveness import QUIET_AFTER_MS
 from git_session.core.wire.plain_text import strip_controls
 from git_session.core.wire.words import STATES
-from git_session.views.lanes import plan_ticks
+from git_session.views.timeline import plan_ticks
 
 Row = Mapping[str, Any]
 Line = list[tuple[str, str]]

@@ -16,9 +16,8 @@ from git_session.cli.ui.output import terminal_width
 from git_session.cli.ui.streams import has_colors
 from git_session.cli.ui.table import Column, format_table
 from git_session.cli.ui.text import format_ago
-from git_session.git.merges import Merge
-from git_session.views.graph import Content, read_graph
-from git_session.views.graph_columns import draw_graph
+from git_session.git.history import Merge
+from git_session.views.graph import Content, draw_graph, read_graph
 
 if TYPE_CHECKING:
     from git_session.cli.ui.log_format import Format

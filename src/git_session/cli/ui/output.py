@@ -115,7 +115,7 @@ def _choose_pager() -> str | None:
     """Names the pager that git would take; None where there is no terminal, or none is wanted."""
     if not (is_terminal(sys.stdout) and is_terminal(sys.stdin)):
         return None
-    from git_session.git.here import read_pager_here  # a process, for what is paged
+    from git_session.git.child import read_pager_here  # a process, for what is paged
 
     with suppress(OSError, GitSessionError):
         pager = read_pager_here()

@@ -37,9 +37,9 @@ from git_session.git.repository.ref_files import may_have_refs
 from git_session.git.repository.ref_move import clear_dead_locks, sync_folder
 from git_session.git.repository.refs import REPAIR_HINT, RefStore
 from git_session.git.repository.walk import WINDOW, Walk
+from git_session.host.files.permissions import require_writable
 from git_session.host.files.queue import wait_in_queue
 from git_session.host.files.regular_file import require_regular
-from git_session.host.files.writability import require_writable
 
 if TYPE_CHECKING:
     import pygit2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
-from git_session._version import __version__
+from git_session import __version__
 from git_session.connect.agents.install import AgentFile
 from git_session.connect.agents.settings import EVENTS
 from git_session.connect.hooks.install import Hooks

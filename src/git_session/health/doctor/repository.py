@@ -14,7 +14,7 @@ from git_session.core.wire.plain_text import quote_word
 from git_session.errors import GitSessionError, LostLogError
 from git_session.health.doctor.check import Check, fail, fine
 from git_session.host.beats import Beats
-from git_session.host.files.writability import require_writable
+from git_session.host.files.permissions import require_writable
 from git_session.log.absence import explain_absence
 from git_session.log.actors.actors import read_signing_seed, resolve_actor
 from git_session.log.gc import is_due, start_maintenance

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from git_session.core.wire.plain_text import quote_word
-from git_session.errors import EnvironmentFaultError
+from git_session.errors import EnvironmentFaultError, ReadOnlyError
 from git_session.host.files.regular_file import open_regular
+
+_PROBE: Final = bytes(64 * 1024)
+"""More than a file system gives away once its free space is gone."""
 
 
 def require_readable(path: Path) -> None:
@@ -35,3 +39,25 @@ def _find_refusing(path: Path) -> Path:
         if not os.access(folder, os.X_OK, effective_ids=True):
             return folder
     return path
+
+
+def require_writable(directory: Path) -> None:
+    """Writes a file in `directory`, or in the nearest folder above it that exists, and removes it.
+
+    Raises ReadOnlyError when that fails.
+    """
+    import tempfile  # it loads much, and this is called when something went wrong
+
+    while not directory.is_dir() and directory != directory.parent:
+        directory = directory.parent
+    try:
+        # Among the refs, git takes no file that ends so for a ref.
+        with tempfile.NamedTemporaryFile(dir=directory, prefix="probe-", suffix=".lock") as file:
+            file.write(_PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ReadOnlyError(
+            f"cannot write to {directory}: {error.strerror}",
+            "check the permissions and the free space there",
+        ) from error

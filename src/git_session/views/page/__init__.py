@@ -18,7 +18,7 @@ from typing import Any, Final
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from git_session._version import __version__
+from git_session import __version__
 from git_session.core.liveness import QUIET_AFTER_MS
 
 Row = Mapping[str, Any]
