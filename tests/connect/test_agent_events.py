@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_session.connect.agents.document import read_document
-from git_session.connect.agents.events import format_resume, parse_event
-from git_session.connect.agents.settings import EVENTS, add_entries, find_entries, remove_entries
+from git_session.connect.agents.events import parse_event
+from git_session.connect.agents.settings import add_entries, find_entries, remove_entries
+from git_session.core.agents import SETTINGS, format_resume
 from git_session.errors import ConfigError
 
 COMMAND = "/opt/git-session hook run agent claude"
@@ -120,7 +121,7 @@ def test_entries_are_merged_beside_what_others_wrote_and_taken_out_without_a_tra
     document = json.loads(merged)
     assert list(document) == ["model", "hooks", "z"]
     assert document["hooks"]["Stop"][0] == others["hooks"]["Stop"][0]  # type: ignore[index]
-    assert find_entries(merged) == dict.fromkeys(EVENTS["claude"], COMMAND)
+    assert find_entries(merged) == dict.fromkeys(SETTINGS["claude"].events, COMMAND)
     assert add_entries(merged, "claude", COMMAND) == merged
     assert remove_entries(merged) == text
 

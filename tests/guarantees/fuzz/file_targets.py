@@ -7,7 +7,8 @@ from typing import Final
 
 from git_session.connect.agents import settings
 from git_session.connect.agents.document import _parse
-from git_session.connect.agents.events import format_resume, parse_event
+from git_session.connect.agents.events import parse_event
+from git_session.core.agents import SETTINGS, format_resume
 from git_session.core.wire.duration import parse_duration
 from git_session.errors import ConfigError, UsageError
 from git_session.host import beats, spool
@@ -93,7 +94,7 @@ def fuzz_agent_settings(data: bytes) -> None:
     with suppress(ConfigError):
         with_ours = settings.add_entries(text, "claude", _COMMAND)
         assert settings.add_entries(with_ours, "claude", _COMMAND) == with_ours
-        assert set(settings.find_entries(with_ours)) >= set(settings.EVENTS["claude"])
+        assert set(settings.find_entries(with_ours)) >= set(SETTINGS["claude"].events)
         without = settings.remove_entries(with_ours)
         assert settings.find_entries(without) == {}
         if not settings.find_entries(text):

@@ -13,7 +13,7 @@ from git_session.cli.commands.hook_agents import (
     advise_agents,
     agents_option,
     install_agents,
-    list_files,
+    list_rows,
     print_agent,
     uninstall_agents,
     user_option,
@@ -129,7 +129,7 @@ def uninstall_command(
 def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
     """Shows how git's hooks stand, and what keeps them from running."""
     rows = open_hooks().status(hooks)
-    told = [] if hooks else [file.row() for file in list_files()]
+    told = [] if hooks else list_rows()
     if settings.is_json:
         print_data({"hooks": rows, "agents": told, "advice": []})
         return

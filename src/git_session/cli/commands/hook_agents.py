@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import click
 
 from git_session.cli.opening import find_here
 from git_session.cli.ui.output import print_line
-from git_session.connect.agents.install import AgentFile, format_manual
-from git_session.connect.agents.settings import EVENTS
+from git_session.connect.agents.install import AgentFile, format_manual, list_files
+from git_session.core.agents import SETTINGS
 from git_session.errors import GitSessionError
 
 Row = Mapping[str, Any]
@@ -25,7 +25,7 @@ def agents_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         "agents",
         metavar="NAME",
         multiple=True,
-        help="The settings of this agent, and not git's hooks; claude or codex.",
+        help=f"The settings of this agent, and not git's hooks; {' or '.join(SETTINGS)}.",
     )
 
 
@@ -40,13 +40,9 @@ def find_files(agents: Sequence[str], *, is_user: bool) -> list[AgentFile]:
     return [AgentFile.find(agent, top, os.environ, is_user=is_user) for agent in agents]
 
 
-def list_files() -> Iterator[AgentFile]:
-    """Gives every settings file that may hold our entries: the project's, and the user's."""
-    top = _find_top()
-    for agent in EVENTS:
-        if top is not None:
-            yield AgentFile.find(agent, top, os.environ, is_user=False)
-        yield AgentFile.find(agent, None, os.environ, is_user=True)
+def list_rows() -> list[Row]:
+    """Report the state of every settings file that may hold our entries."""
+    return [file.row() for file in list_files(_find_top(), os.environ)]
 
 
 def install_agents(

@@ -13,7 +13,7 @@ from git_session.cli.ui.moments import at_option, moment_data, say_moment
 from git_session.cli.ui.output import print_data, print_lines, print_table
 from git_session.cli.ui.table import format_pairs
 from git_session.cli.ui.text import format_time
-from git_session.connect.agents.events import format_resume
+from git_session.core.agents import format_resume
 from git_session.core.wire.evidence import EVIDENCE_KEYS, PARENT_KEY, host_of
 from git_session.core.wire.plain_text import strip_controls
 from git_session.core.wire.words import ATTRIBUTE_PREFIX

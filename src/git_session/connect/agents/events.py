@@ -15,9 +15,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 Phase = Literal["begins", "goes on", "ends", "child begins", "child ends"]
 
-AGENTS: Final = ("claude", "codex", "gemini", "cursor", "opencode")
-"""Agents whose events have been looked up; any other word is taken as it is, too."""
-
 _LONGEST_ID: Final = 200
 _WORKING: Final = frozenset(
     {
@@ -49,8 +46,6 @@ _SPEAKING: Final = re.compile(r"permission|waiting for your input|needs your", r
 """What such a notification said before it had a type."""
 
 _LEFT_BY_USER: Final = frozenset({"prompt_input_exit", "logout", "exit", "user_close", "aborted"})
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
-_RESUME: Final = {"claude": "claude --resume {}", "codex": "codex resume {}"}
 
 
 class AgentEvent(NamedTuple):
@@ -100,12 +95,6 @@ def parse_event(agent: str, name: str | None, document: Any) -> AgentEvent | Non
         cwd=_text(document, "cwd"),
         model=_text(document, "model"),
     )
-
-
-def format_resume(agent: str, session: str) -> str | None:
-    """Forms the command that takes up an agent's session again; None where none is known."""
-    form = _RESUME.get(agent)
-    return form.format(session) if form and _SAFE_ID.fullmatch(session) else None
 
 
 def _judge_phase(word: str, subagent: str | None) -> Phase:

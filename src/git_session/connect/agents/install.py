@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from git_session.connect.agents.settings import EVENTS, add_entries, find_entries, remove_entries
+from git_session.connect.agents.settings import add_entries, find_entries, remove_entries
+from git_session.core.agents import SETTINGS
 from git_session.core.fold.source import Row
 from git_session.errors import ConfigError, UsageError
 from git_session.host.files.config_file import create_directory, read_small_file, replace_file
 
 _LARGEST: Final = 1 << 22
-_TRUST: Final = "in codex: /hooks shows them, and an entry runs once it is trusted there"
 
 
 class AgentFile(NamedTuple):
@@ -31,23 +31,19 @@ class AgentFile(NamedTuple):
 
         Raises UsageError for an agent whose settings are not known, or without a checkout.
         """
-        if agent not in EVENTS:
+        settings = SETTINGS.get(agent)
+        if settings is None:
             raise UsageError(
                 f"the settings of {agent} are not known",
-                f"known: {', '.join(EVENTS)}; docs/hooks.md has the lines for others",
+                f"known: {', '.join(SETTINGS)}; docs/hooks.md has the lines for others",
             )
-        home = Path(environ.get("HOME") or Path.home())
         if is_user:
-            folder = {
-                "claude": environ.get("CLAUDE_CONFIG_DIR") or home / ".claude",
-                "codex": environ.get("CODEX_HOME") or home / ".codex",
-            }[agent]
-            name = {"claude": "settings.json", "codex": "hooks.json"}[agent]
-            return cls(agent, Path(folder) / name)
+            home = Path(environ.get("HOME") or Path.home())
+            folder = environ.get(settings.folder_variable) or home / settings.folder
+            return cls(agent, Path(folder) / settings.user_file)
         if top is None:
             raise UsageError("there is no checkout here", "--user takes the user's own settings")
-        name = {"claude": ".claude/settings.local.json", "codex": ".codex/hooks.json"}[agent]
-        return cls(agent, top / name)
+        return cls(agent, top / settings.project_file)
 
     def install(self, program: Sequence[str]) -> Row:
         """Puts our entries in. Raises ConfigError for a file that is no such settings."""
@@ -83,8 +79,8 @@ class AgentFile(NamedTuple):
         if not entries:
             return self._row("absent", action, [], None)
         called = sorted(set(entries.values()))
-        missing = [event for event in EVENTS[self.agent] if event not in entries]
-        note = _TRUST if self.agent == "codex" else None
+        settings = SETTINGS[self.agent]
+        missing = [event for event in settings.events if event not in entries]
         for command in called:
             first = shlex.split(command)[0]
             if not os.access(first, os.X_OK):
@@ -92,7 +88,7 @@ class AgentFile(NamedTuple):
         if missing:
             note = f"not asked for: {', '.join(missing)}: {self._command()}"
             return self._row("partial", action, called, note)
-        return self._row("installed", action, called, note)
+        return self._row("installed", action, called, settings.note)
 
     def _row(self, state: str, action: str, commands: list[str], note: str | None) -> Row:
         return {
@@ -130,6 +126,14 @@ class AgentFile(NamedTuple):
         if text != before:
             create_directory(self.path.parent)
             replace_file(self.path, text.encode())
+
+
+def list_files(top: Path | None, environ: Mapping[str, str]) -> Iterator[AgentFile]:
+    """List each settings file that may hold our entries: that of the checkout, and the user's."""
+    for agent in SETTINGS:
+        if top is not None:
+            yield AgentFile.find(agent, top, environ, is_user=False)
+        yield AgentFile.find(agent, None, environ, is_user=True)
 
 
 def format_command(agent: str, program: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_session.connect.agents.events import AgentEvent, parse_event
+from git_session.core.agents import AGENTS
 from git_session.core.wire import names
 from git_session.core.wire.words import SESSION_VARIABLE
 from git_session.errors import GitSessionError, NotFoundError, TransitionError
@@ -31,9 +32,6 @@ AGENT: Final = "agent"
 AGENT_SESSION: Final = "agent_session"
 MODEL: Final = "model"
 """Attributes that a session of an agent has."""
-
-_FOLDERS: Final = ("CLAUDE_PROJECT_DIR", "GEMINI_PROJECT_DIR")
-_PIDS: Final = ("CLAUDE_PID", "OPENCODE_PID")
 
 
 def run_agent_hook(args: list[str], environ: MutableMapping[str, str]) -> None:
@@ -263,7 +261,9 @@ def _find_recorded(log: SessionLog, agent: str, session: str) -> Known | None:
 
 def _find_folder(event: AgentEvent, environ: Mapping[str, str]) -> Path | None:
     """Finds the folder of the project: where the agent was started, not where it is just now."""
-    for told in (*(environ.get(name) for name in _FOLDERS), event.cwd):
+    # Some agents set a variable of another one, so all are tried.
+    variables = (agent.project_variable for agent in AGENTS if agent.project_variable)
+    for told in (*map(environ.get, variables), event.cwd):
         if told and Path(told).is_dir():
             return Path(told)
     try:
@@ -286,7 +286,7 @@ def _find_pid(agent: str, environ: Mapping[str, str]) -> int | None:
     """Finds the agent's own process: as it tells, else the nearest above us of its name."""
     from git_session.host.processes import find_ancestor
 
-    for name in _PIDS:
+    for name in (known.pid_variable for known in AGENTS if known.pid_variable):
         told = environ.get(name, "")
         if told.isdigit():
             return int(told)

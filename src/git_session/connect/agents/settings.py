@@ -9,19 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
+from git_session.core.agents import SETTINGS
 from git_session.errors import ConfigError
-
-_ALL: Final = ("SessionStart", "UserPromptSubmit", "PostToolUse", "PermissionRequest", "Stop")
-_CHILDREN: Final = ("SubagentStart", "SubagentStop")
-EVENTS: Final[Mapping[str, Mapping[str, int]]] = {
-    # SessionEnd has 1.5 s unless an entry asks for more.
-    "claude": dict.fromkeys((*_ALL, "Notification", *_CHILDREN, "SessionEnd"), 10),
-    "codex": {**dict.fromkeys((*_ALL, *_CHILDREN), 10), "SessionEnd": 3},
-}
-"""Agents whose settings we know, the events that are asked for, and each one's time in seconds."""
 
 _OURS: Final = re.compile(r" hook run agent [a-z]+$")
 _INDENT: Final = re.compile(r"\n([ \t]+)\S")
@@ -37,7 +29,7 @@ def add_entries(text: str, agent: str, command: str) -> str:
     settings = parse_settings(text)
     before = json.dumps(settings)
     hooks = settings.setdefault("hooks", {})
-    for event, timeout in EVENTS[agent].items():
+    for event, timeout in SETTINGS[agent].events.items():
         wanted = {"type": "command", "command": command, "timeout": timeout}
         own = list(_own_handlers(hooks, event))
         if own:

@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from git_session import __version__
-from git_session.connect.agents.install import AgentFile
-from git_session.connect.agents.settings import EVENTS
+from git_session.connect.agents.install import list_files
 from git_session.connect.hooks.install import Hooks
 from git_session.errors import GitSessionError
 from git_session.health.doctor.check import Check, fail, fine
@@ -55,7 +54,7 @@ def check_hooks(log: SessionLog, program: list[str], *, is_fired: bool) -> Itera
 
 def check_agents(log: SessionLog, program: list[str]) -> Iterator[Check]:
     """Looks at our entries in agents' settings, and at what could not be done for an agent."""
-    for file in _list_files(log):
+    for file in list_files(log.store.worktree, os.environ):
         row = file.row()
         if row["state"] == "absent":
             continue
@@ -117,10 +116,3 @@ def _fire(log: SessionLog, *, has_hooks: bool) -> Check:
     if fault is not None:
         return Check("commit", "failing", f"through all hooks: {fault}", "git session hook status")
     return fine("commit", "one through all hooks got its trailer")
-
-
-def _list_files(log: SessionLog) -> Iterator[AgentFile]:
-    for agent in EVENTS:
-        if log.store.worktree is not None:
-            yield AgentFile.find(agent, log.store.worktree, os.environ, is_user=False)
-        yield AgentFile.find(agent, None, os.environ, is_user=True)
