@@ -24,7 +24,7 @@ from tests.conftest import git
 from tests.guarantees.faults.commands import LATER, NOW, Command, Stage
 from tests.guarantees.faults.program import Call, Fault, Outcome, Program
 
-_DRAWN: Final = re.compile(r"[0-9a-f]{64}|[0-9a-f]{32}|[st]-\d{8}-[0-9a-f]{4}|\d{3,}")
+_DRAWN: Final = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[st]-\d{8}-[0-9a-f]{4}|\d{3,}")
 _KNOWN_CODES: Final = frozenset({0, 1, 2, 3, 4, 5})
 _KEPT: Final = (
     *("repo/.git/git-session/beats/*.json", "repo/.git/grite/config.toml"),
