@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,7 +17,7 @@ import pytest
 from git_session.host.files.queue import try_lock
 from git_session.sync import background as autosync
 from git_session.sync.background import forget_failure, play_background, start_background
-from tests.conftest import Cli, git
+from tests.conftest import Cli, git, run
 from tests.support import servers
 from tests.support.fleet import Clone, read_head
 from tests.support.servers import Hub
@@ -87,6 +88,54 @@ def test_a_transition_gets_to_the_remote_by_itself(clone: Clone, hub: Hub, cli: 
     assert (ran.code, ran.stderr) == (0, "")
     wait_until(lambda: read_head(hub.path) == clone.head)
     assert read_status(clone) is None
+
+
+def test_agents_transition_gets_to_the_remote_by_itself(clone: Clone, hub: Hub) -> None:
+    _send_event(clone, "SessionStart")
+    wait_until(lambda: read_head(hub.path) == clone.head)
+    assert [row["state"] for row in clone.log.session_rows()] == ["ready"]
+    assert read_status(clone) is None
+
+
+def test_agents_hook_waits_for_no_remote(clone: Clone, silent: str) -> None:
+    git(clone.path, "remote", "set-url", "origin", silent)
+    _send_event(clone, "SessionStart")
+    # The hook has ended, and what it started still waits.
+    assert len(list_background(clone)) == 1
+
+
+def test_agents_beat_starts_no_sync_and_loads_nothing_for_it(clone: Clone) -> None:
+    git(clone.path, "config", "session.autoSync", "false")
+    _send_event(clone, "UserPromptSubmit")
+    git(clone.path, "config", "session.autoSync", "true")
+    loaded = _send_event(clone, "PostToolUse")
+    assert "git_session.log.beat" in loaded
+    assert "git_session.sync.follow_up" not in loaded
+    assert not mark(clone).exists()
+
+
+def test_agents_transition_leaves_the_words_to_a_reader(clone: Clone, cli: Cli) -> None:
+    status = mark(clone).with_name("autosync.json")
+    told = '{"error": null, "found": ["a token was sent"]}'
+    status.write_text(told)
+    git(clone.path, "remote", "set-url", "origin", str(clone.path / "gone"))
+    with try_lock(mark(clone).with_name("autosync.lock")):  # no sync may come in between
+        _send_event(clone, "SessionStart")
+        assert mark(clone).exists()
+        assert status.read_text() == told
+        ran = cli(clone.path, "task", "comment", task_of(clone), "-m", "read")
+    assert ran.stderr == "warning: the last background sync found: a token was sent\n"
+
+
+def _send_event(clone: Clone, event: str) -> set[str]:
+    """Sends an event as Claude Code does, which hears nothing; gives the modules it loaded."""
+    document = {"session_id": "abc", "hook_event_name": event, "cwd": str(clone.path)}
+    command = (sys.executable, "-X", "importtime", "-m", "git_session", "hook", "run", "agent")
+    ran = run(clone.path, *command, "claude", stdin=json.dumps(document))
+    lines = ran.stderr.splitlines()
+    assert (ran.code, ran.stdout) == (0, "")
+    assert all(line.startswith("import time:") for line in lines)
+    return {line.rpartition("|")[2].strip() for line in lines}
 
 
 def test_what_came_meanwhile_is_there_after_it(

@@ -177,17 +177,9 @@ def say_no_log(log: LogQueries) -> bool:
 
 
 def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
-    """Says what there is to say after a transition, and starts the background sync if wanted."""
+    """Does what follows a transition, and says what there is to say of it."""
     say_problems(log)
-    from git_session.log.gc import start_maintenance
-    from git_session.log.spool import record_spooled
+    from git_session.sync.follow_up import follow_up
 
-    waiting = record_spooled(log).warnings
-    start_maintenance(log)
-    failure = None
-    if log.store.settings.read_flag("session.autoSync", default=False):
-        from git_session.sync.background import start_background
-
-        failure = start_background(log)
-    for warning in [*warnings, *waiting, *([failure] if failure else [])]:
+    for warning in [*warnings, *follow_up(log)]:
         say_warning(warning)

@@ -31,9 +31,8 @@ from git_session.core.answers.watch import WaitReport
 from git_session.core.wire.words import NO_SESSION, SESSION_VARIABLE
 from git_session.errors import GitSessionError, UsageError
 from git_session.log.beat import write_beat
-from git_session.log.gc import start_maintenance
 from git_session.log.session_log import SessionLog
-from git_session.sync.background import start_background
+from git_session.sync.follow_up import follow_up
 from git_session.views.wait import Goal, Waiting
 
 P = ParamSpec("P")
@@ -148,7 +147,11 @@ class Reporter:
             attributes=attributes,
             environ=self._environ,
         )
-        return BeatReport.model_validate(beaten.row)
+        row = beaten.row
+        if beaten.commit is not None:
+            with self._open() as log:
+                row["warnings"] += follow_up(log)
+        return BeatReport.model_validate(row)
 
     def exit(
         self,
@@ -201,10 +204,7 @@ class Reporter:
 
     def _recorded(self, log: SessionLog, row: dict[str, Any]) -> Recorded:
         """Does what follows a transition, and gives it with all that is to be said of it."""
-        start_maintenance(log)
-        if log.store.settings.read_flag("session.autoSync", default=False):
-            failure = start_background(log)
-            row["warnings"] += [failure] if failure else []
+        row["warnings"] += follow_up(log)
         return Recorded.model_validate(row)
 
 

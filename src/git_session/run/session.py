@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from git_session.core.fold.rows import Row
 from git_session.core.wire import names
@@ -20,16 +20,14 @@ from git_session.errors import GitSessionError, TransitionError
 from git_session.host.processes import read_process
 from git_session.host.spool import SeenExit, SpoolSlot
 from git_session.log.beat import write_beat
-from git_session.log.gc import start_maintenance
 from git_session.log.session_log import SessionLog
-from git_session.log.spool import record_or_spool, record_spooled
+from git_session.log.spool import record_or_spool
 from git_session.run.checkout import Workplace
 from git_session.run.command import Command, Running, StartError, Wish
 from git_session.run.signals import SignalInbox
 from git_session.run.supervisor import Outcome, Supervisor
 from git_session.run.terminal import Terminal, can_relay
-
-T = TypeVar("T")
+from git_session.sync.follow_up import follow_up
 
 BEAT_EVERY_S: Final = 30.0
 
@@ -133,7 +131,7 @@ class _Run:
             self._place.remove_output()
             raise
         self._session = recorded["session"]
-        for warning in [*recorded["warnings"], *record_spooled(self._log).warnings]:
+        for warning in recorded["warnings"]:
             on_warning(warning)
         with suppress(OSError):
             issue_id = self._session["grite_issue_id"]
@@ -226,8 +224,8 @@ class _Run:
                 beaten = write_beat(
                     self._log.common_dir, self._ref, is_work=False, environ=self._environ
                 )
-            if beaten.commit is not None:
-                self._follow_up()
+                if beaten.commit is not None:
+                    self._follow_up()
         except TransitionError:
             pass  # it told its end itself, and goes on for a while
         except (GitSessionError, OSError) as error:
@@ -235,7 +233,9 @@ class _Run:
 
     def _try_to_record_running(self) -> None:
         try:
-            self._write(self._record_running)
+            with self._unblocked():
+                self._record_running()
+                self._follow_up()
         except (GitSessionError, OSError) as error:
             self._warn(f"not in the log yet: {' and '.join(self._unrecorded)}: {error}")
 
@@ -266,7 +266,9 @@ class _Run:
             output_ref,
             ended_ts=self._log.clock(),
         )
-        commit, warning = self._write(lambda: record_or_spool(self._log, seen, self._slot))
+        with self._unblocked():
+            commit, warning = record_or_spool(self._log, seen, self._slot)
+            self._follow_up(is_recorded=warning is None)
         if warning is not None:
             self._warn(warning)
         return {
@@ -283,29 +285,10 @@ class _Run:
             "warnings": self._warnings,
         }
 
-    def _write(self, work: Callable[[], T]) -> T:
-        with self._unblocked():
-            result = work()
-            self._follow_up()
-        return result
-
-    def _follow_up(self) -> None:
-        """Starts what others start after a transition; what is recorded does not fail for it."""
-        start_maintenance(self._log)
-        try:
-            failure = self._start_sync()
-        except (GitSessionError, OSError) as error:
-            failure = str(error)
-        if failure is not None:
-            self._warn(failure)
-
-    def _start_sync(self) -> str | None:
-        is_wanted = self._log.store.settings.read_flag("session.autoSync", default=False)
-        if not is_wanted and not self._orders.is_synced:
-            return None
-        from git_session.sync.background import start_background
-
-        return start_background(self._log)
+    def _follow_up(self, *, is_recorded: bool = True) -> None:
+        is_synced = self._orders.is_synced
+        for warning in follow_up(self._log, is_recorded=is_recorded, is_synced=is_synced):
+            self._warn(warning)
 
     def _unblocked(self) -> AbstractContextManager[None]:
         """Lets no program that is started meanwhile inherit what signals are blocked here."""

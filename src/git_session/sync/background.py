@@ -37,10 +37,11 @@ _STATUS: Final = "autosync.json"
 _LOCK: Final = "autosync.lock"
 
 
-def start_background(log: SessionLog) -> str | None:
+def start_background(log: SessionLog, *, is_heard: bool = True) -> str | None:
     """Starts a background sync, and says what the last one could not do, or found, if anything.
 
-    Takes the few ms of starting a process, never waits for the network, never fails.
+    Without `is_heard` that is kept for the next one that starts. Takes the few ms of starting a
+    process, never waits for the network, never fails.
     """
     directory = log.common_dir / names.SESSION_DIR
     try:
@@ -52,7 +53,7 @@ def start_background(log: SessionLog) -> str | None:
         start_detached(command, cwd=log.common_dir, env=git_environment())
     except OSError as error:
         return f"no background sync could be started: {error.strerror}"
-    return _tell_status(directory)
+    return _tell_status(directory) if is_heard else None
 
 
 def play_background(store: ObjectStore) -> None:

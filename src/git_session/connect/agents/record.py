@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from git_session.connect.agents.events import AgentEvent, parse_event
 from git_session.core.agents import AGENTS
@@ -64,22 +64,34 @@ def record_event(
         return
     sessions = AgentSessions(place.common_dir)
     try:
-        _Recording(event, path, place, sessions, environ, clock).run()
+        recording = _Recording(event, path, place, sessions, environ, clock)
+        recording.run()
+        recording.follow_up()
         sessions.forget_failure()
     except Exception as error:  # noqa: BLE001 - an agent must not notice whatever goes wrong
         message = error.message if isinstance(error, GitSessionError) else repr(error)
         sessions.write_failure(event.agent, event.name, message, clock())
 
 
-class _Recording(NamedTuple):
+class _Recording:
     """Carries out one event."""
 
-    event: AgentEvent
-    path: Path
-    place: Place
-    sessions: AgentSessions
-    environ: Mapping[str, str]
-    clock: Callable[[], int]
+    def __init__(
+        self,
+        event: AgentEvent,
+        path: Path,
+        place: Place,
+        sessions: AgentSessions,
+        environ: Mapping[str, str],
+        clock: Callable[[], int],
+    ) -> None:
+        self.event = event
+        self.path = path
+        self.place = place
+        self.sessions = sessions
+        self.environ = environ
+        self.clock = clock
+        self._recorded: SessionLog | None = None
 
     def run(self) -> None:
         event = self.event
@@ -95,6 +107,13 @@ class _Recording(NamedTuple):
             self._end(known, event.reason or "completed")
         elif event.subagent is None or event.phase in ("child begins", "child ends"):
             self._beat(event.session, known)
+
+    def follow_up(self) -> None:
+        """Does what follows a transition, if there was one, for an agent that hears nothing."""
+        if self._recorded is not None:
+            from git_session.sync.follow_up import follow_up
+
+            follow_up(self._recorded, is_heard=False)
 
     def _open(self) -> Known:
         """Finds the session that this one is, or starts it."""
@@ -115,6 +134,7 @@ class _Recording(NamedTuple):
             )
             known = _known(row)
             log.advance_row(known.ref, "ready")
+            self._recorded = log
         log.save()
         self.sessions.write(event.agent, event.session, known)
         return known
@@ -151,6 +171,7 @@ class _Recording(NamedTuple):
         if row["state"] in ("spawned", "ready"):
             for state in ("ready", "running")[row["state"] == "ready" :]:
                 log.advance_row(known.ref, state)
+            self._recorded = log
         log.save()
         if row["state"] == "exit":
             return known  # the beat that follows revokes it, or begins it anew
@@ -163,7 +184,7 @@ class _Recording(NamedTuple):
         activity, is_work = self.event.activity, self.event.is_work
 
         def beat() -> None:
-            write_beat(
+            beaten = write_beat(
                 self.path,
                 known.ref,
                 activity=activity,
@@ -171,6 +192,8 @@ class _Recording(NamedTuple):
                 clock=self.clock,
                 environ=self.environ,
             )
+            if beaten.commit is not None:
+                self._recorded = self._open_log()
 
         try:
             beat()
@@ -192,6 +215,7 @@ class _Recording(NamedTuple):
         folded, life = log.find_session(known.ref)
         log.keeper.try_begin(row["grite_issue_id"], folded.issue.task_id, life.state)
         log.save()
+        self._recorded = log
 
     def _run_child(self, parent: Known) -> None:
         """Records what a subagent does: a session of its own, on the same task."""
@@ -220,6 +244,7 @@ class _Recording(NamedTuple):
         for state in ("ready", "running"):
             log.advance_row(child.ref, state)
         log.save()
+        self._recorded = log
         self.sessions.write(event.agent, key, child)
         return child
 
@@ -230,6 +255,7 @@ class _Recording(NamedTuple):
         except TransitionError:
             return  # it was told already
         log.save()
+        self._recorded = log
 
     def _open_log(self, *variable: str) -> SessionLog:
         from git_session.log.session_log import SessionLog
