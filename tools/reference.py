@@ -1,7 +1,7 @@
-"""Writes the reference of all commands, from the commands themselves: docs/commands.md, man/*.1.
+"""Write the reference of all commands, docs/commands.md and man/*.1, from the commands themselves.
 
-Run it after a command, an option or a help text has changed: `python tools/reference.py`. The
-tests tell when it is time to.
+Run it after a change of a command, an option or a help text: `python tools/reference.py`.
+A test fails until then.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from git_session.cli.options import Settings, shared_options
 ROOT: Final = Path(__file__).resolve().parent.parent
 COMMAND_TO_RUN: Final = "python tools/reference.py"
 
-_SHARED: Final = "-C PATH, --json, --debug and -h, which every command takes; and:"
+_SHARED: Final = "Every command takes -C PATH, --json, --debug and -h. Others:"
 
 Pairs = Sequence[tuple[str, str]]
 
 SETTINGS: Final[Pairs] = (
     (
         "session.remote",
-        "The remotes to sync with, any number; default: the upstream's, else origin.",
+        "Remote to sync with; repeatable; default: the upstream's remote, else origin.",
     ),
     (
         "session.autoSync",
-        "Whether each transition starts a sync in the background; default: false.",
+        "Sync in the background after each transition; default: false.",
     ),
     (
         "session.pushTimeout",
-        "How many seconds a push may wait for the log to go along; 0: none goes; default: 10.",
+        "Seconds that git push may spend on pushing the log; 0 turns that off; default: 10.",
     ),
     (
         "session.beatInterval",
-        "How often a beat is put into the log by itself, such as 15m or 1h; default: 15m.",
+        "Minimum time between heartbeats in the log, such as 15m or 1h; default: 15m.",
     ),
     (
         "session.fsync",
-        "Whether what is recorded is on the disk at once; default: as core.fsync says for git.",
+        "Flush each record to disk at once; default: follow git's core.fsync.",
     ),
     (
         "session.committer",
@@ -53,41 +53,44 @@ SETTINGS: Final[Pairs] = (
     ),
     (
         "session.secrets",
-        "What is done about credentials in what leaves: warn, refuse or off; default: warn.",
+        "Action on credentials in text to record or push: warn, refuse or off; default: warn.",
     ),
     (
         "session.secretsAllow",
-        "A regular expression of lines to be passed over by that scan; any number.",
+        "Regular expression of lines that the scan skips; repeatable.",
     ),
-    ("session.task", "The task of agents that report themselves through their hooks."),
-    ("session.repo", "Further repositories, any number, that list --everywhere shows."),
-    ("session.trustedKey", "A line `ACTOR ed25519 KEY [LABEL]` that is trusted; any number."),
+    ("session.task", "Task of agents that report through their hooks."),
+    ("session.repo", "Other repository that list --everywhere shows; repeatable."),
+    ("session.trustedKey", "Trusted key, as `ACTOR ed25519 KEY [LABEL]`; repeatable."),
     (
         "session.trustedKeysBlob",
-        "REF:PATH of a file of such lines in a commit, as mailmap.blob is for git.",
+        "REF:PATH of a committed file of trusted keys, like git's mailmap.blob.",
     ),
 )
 """git's configuration that the program reads."""
 
 VARIABLES: Final[Pairs] = (
-    ("GIT_SESSION_ID", "The session that is meant where a command names none; none: in none."),
-    ("GIT_SESSION_TASK", "The task, for an agent that reports itself; run sets both variables."),
+    ("GIT_SESSION_ID", "The default session; `none` opts out."),
+    (
+        "GIT_SESSION_TASK",
+        "The task of an agent that reports through its hooks; run sets both variables.",
+    ),
     (
         "GRITE_HOME",
-        "The actor's directory, as for grite; without it the repository's actor writes.",
+        "The actor's directory, as in grite; default: the repository's actor.",
     ),
-    ("GIT_PAGER, PAGER", "What shows a long log, as for git."),
-    ("NO_COLOR", "Set to anything: no colours. Colours never tell what words do not tell, too."),
+    ("GIT_PAGER, PAGER", "The pager for a long log, as in git."),
+    ("NO_COLOR", "Turn colours off, with any value; colour is never the only cue."),
 )
 
 EXIT_CODES: Final[Pairs] = (
     ("0", "Done."),
     ("1", "Any other failure."),
-    ("2", "Wrong usage, or an id that more than one thing answers to."),
-    ("3", "No such task, session, actor or remote."),
-    ("4", "A conflict: a refused transition, a lock, a ref that others kept moving."),
+    ("2", "Wrong usage, or an ambiguous id."),
+    ("3", "Task, session, actor or remote not found."),
+    ("4", "A conflict: a refused transition, a lock, or a ref that kept moving."),
     ("5", "The environment: no repository, unreadable settings, no permission."),
-    ("124", "A wait that was in vain until its time was up."),
+    ("124", "Timed out."),
     ("130", "Ctrl-C."),
 )
 
@@ -135,10 +138,8 @@ def format_markdown(pages: Sequence[Page]) -> str:
     lines = ["# Commands and options", ""]
     lines += [f"<!-- Written by `{COMMAND_TO_RUN}`: change the commands' help instead. -->", ""]
     lines += [program.summary, ""]
-    lines += [
-        "Each of these pages is a man page, too: `git help session`, `man git-session-list`; and"
-    ]
-    lines += ["`git session COMMAND -h` prints it short.", ""]
+    lines += ["Each section is also a man page: `git help session`, `man git-session-list`."]
+    lines += ["`git session COMMAND -h` prints a short form.", ""]
     for title, section in SECTIONS.items():
         found = [page for page in commands if page.words.split()[0] in section]
         names = ", ".join(f"[{page.words}](#git-session-{_anchor(page)})" for page in found)
@@ -221,7 +222,7 @@ def _describe_program(context: click.Context) -> Page:
         [
             Section("Examples", lines=_example_lines(group.epilog)),
             Section("Exit codes", terms=EXIT_CODES),
-            Section("Settings", ["Those of git, by git config."], SETTINGS),
+            Section("Settings", ["Set them with git config."], SETTINGS),
             Section("Environment", terms=VARIABLES),
         ]
     )

@@ -62,7 +62,7 @@ def shared_options() -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=_set_debug,
-            help="Print where in the program an error came from.",
+            help="Print the traceback of an error.",
         ),
     ]
 
@@ -117,7 +117,7 @@ def session_argument(
         "session",
         required=False,
         shell_complete=completes("session"),
-        help=f"An id, a unique prefix of one, or TASK/SESSION; default: {default}.",
+        help=f"Session id, unique prefix, or TASK/SESSION; default: {default}.",
     )
 
 
@@ -126,7 +126,7 @@ def task_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.argument(
         "task",
         shell_complete=completes("task"),
-        help="A task's id, an issue's id, or a unique prefix of either.",
+        help="Task id, issue id, or a unique prefix.",
     )
 
 
@@ -145,14 +145,16 @@ def session_options(
             "--engine",
             metavar="NAME",
             shell_complete=completes("engine"),
-            help=f"What runs it; default: {engine}.",
+            help=f"Set the engine (what runs the session); default: {engine}.",
         ),
-        click.option("--role", type=click.Choice(ROLES), default="user", help="Default: user."),
+        click.option(
+            "--role", type=click.Choice(ROLES), default="user", help="Set the role; default: user."
+        ),
         click.option(
             "--type",
             "session_type",
             type=click.Choice(SESSION_TYPES),
-            help="Default: polecat with a worktree, else crew.",
+            help="Set the type; default: polecat with a worktree, else crew.",
         ),
         click.option(
             "--worktree", metavar="PATH", shell_complete=completes("directory"), help=worktree
@@ -179,10 +181,10 @@ exclusive_option = click.option(
     "--exclusive",
     "is_exclusive",
     is_flag=True,
-    help="Only if nobody works on the task, here or at the remote, which decides.",
+    help="Start only if no other session is active on the task, here or at the remote.",
 )
 note_option = click.option(
-    "-m", "--message", "note", metavar="NOTE", help="A note that stands beside it in the log."
+    "-m", "--message", "note", metavar="NOTE", help="Add a note to the log entry."
 )
 Attributes = tuple[tuple[str, str | int], ...]
 
@@ -203,7 +205,7 @@ set_option = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     callback=_parse_attributes,
-    help="An attribute, such as tokens, cost or branch; may be given again.",
+    help="Set an attribute, such as tokens, cost or branch; repeatable.",
 )
 
 

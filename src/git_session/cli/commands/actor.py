@@ -40,7 +40,7 @@ _SOURCES: Final = {
 
 actor_command = click.Group(
     "actor",
-    help="Shows and makes actors: who writes, and whose signatures count.",
+    help="Manage actors: who writes, and whose signatures are trusted.",
     epilog=format_examples(
         "git session actor list --log",
         'git session actor new --label "build box" --use',
@@ -52,14 +52,14 @@ actor_command = click.Group(
     context_settings=dict(CONTEXT_SETTINGS),
 )
 actor_argument = click.argument(
-    "actor", required=False, help="An id or a unique prefix of one; default: the one that writes."
+    "actor", required=False, help="Actor id or unique prefix; default: the current actor."
 )
 
 
 @command("list", "git session actor list", "git session actor list --log --json")
-@click.option("--log", "with_log", is_flag=True, help="Also those that wrote in the log.")
+@click.option("--log", "with_log", is_flag=True, help="Include every actor that wrote to the log.")
 def list_command(settings: Settings, with_log: bool) -> None:
-    """Lists the actors of this clone, and those whose keys are trusted here."""
+    """List the actors of this clone and those whose keys are trusted here."""
     from git_session.log.manage_actors import list_actor_rows
 
     log = open_log()
@@ -76,7 +76,7 @@ def list_command(settings: Settings, with_log: bool) -> None:
 @command("show", "git session actor show", "git session actor show 2480bf8a --json")
 @actor_argument
 def show_command(settings: Settings, actor: str | None) -> None:
-    """Shows an actor: its keys, and its events in the log by their signatures."""
+    """Show an actor: its keys, and its events in the log by signature."""
     from git_session.log.manage_actors import actor_row
 
     log = open_log()
@@ -98,14 +98,13 @@ def show_command(settings: Settings, actor: str | None) -> None:
 
 
 @command("new", "git session actor new", 'git session actor new --label "build box" --use')
-@click.option("--label", metavar="TEXT", help="What people call it.")
-@click.option("--use", "makes_default", is_flag=True, help="It writes from now on.")
-@click.option("--no-key", is_flag=True, help="Without a key: it will not sign.")
+@click.option("--label", metavar="TEXT", help="Set a name for people to read.")
+@click.option("--use", "makes_default", is_flag=True, help="Write as this actor from now on.")
+@click.option("--no-key", is_flag=True, help="Create it without a key, so that it does not sign.")
 def new_command(settings: Settings, label: str | None, makes_default: bool, no_key: bool) -> None:
-    """Makes an actor with a key of its own and prints its id.
+    """Create an actor with its own key and print its id.
 
-    The private key is a file that only its owner can read. Who writes from here stays as it is
-    unless --use says otherwise.
+    Only the owner can read the private key file. The current actor stays unless --use is given.
     """
     from git_session.git.repository.objects import ObjectStore
     from git_session.log.manage_actors import make_actor_row
@@ -130,9 +129,9 @@ def new_command(settings: Settings, label: str | None, makes_default: bool, no_k
 
 
 @command("use", "git session actor use 2480bf8a")
-@click.argument("actor", help="An id or a unique prefix of one.")
+@click.argument("actor", help="Actor id or unique prefix.")
 def use_command(settings: Settings, actor: str) -> None:
-    """Makes an actor of this clone the one that writes from now on."""
+    """Write as this actor from now on."""
     from git_session.git.repository.objects import ObjectStore
     from git_session.log.manage_actors import use_actor_row
 
@@ -151,9 +150,9 @@ def use_command(settings: Settings, actor: str) -> None:
     'git config --add session.trustedKey "$(git -C ../other session actor key)"',
 )
 @actor_argument
-@click.option("--export-private", is_flag=True, help="Print the private key too, to stdout.")
+@click.option("--export-private", is_flag=True, help="Print the private key too, on stdout.")
 def key_command(settings: Settings, actor: str | None, export_private: bool) -> None:
-    """Prints an actor's public key as a line that makes others trust it."""
+    """Print an actor's public key as a line for session.trustedKey."""
     from git_session.git.repository.objects import ObjectStore
     from git_session.log.manage_actors import actor_key_row
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @force_option
 @note_option
 def ready_command(settings: Settings, session: str | None, force: bool, note: str | None) -> None:
-    """Records that a session is ready to work."""
+    """Record that a session is ready to work."""
     _advance(settings, session, "ready", force, note)
 
 
@@ -35,9 +35,9 @@ def ready_command(settings: Settings, session: str | None, force: bool, note: st
 @force_option
 @note_option
 def running_command(settings: Settings, session: str | None, force: bool, note: str | None) -> None:
-    """Records that a session is at work, or still at work.
+    """Record that a session is working, or still working.
 
-    The same state again is a sign of life, which is one more commit.
+    Recording the same state again is a heartbeat in the log, as one more commit.
     """
     _advance(settings, session, "running", force, note)
 
@@ -51,7 +51,7 @@ def running_command(settings: Settings, session: str | None, force: bool, note: 
 @force_option
 @note_option
 def handoff_command(settings: Settings, session: str | None, force: bool, note: str | None) -> None:
-    """Records that a session hands its work over."""
+    """Record that a session hands over its work."""
     _advance(settings, session, "handoff", force, note)
 
 

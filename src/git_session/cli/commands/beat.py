@@ -28,7 +28,7 @@ from git_session.log.beat import write_beat
 @click.option(
     "--activity",
     type=click.Choice(ACTIVITIES),
-    help="What it is at; waiting is for somebody's input, until a later sign of work.",
+    help="Set what the session is doing; waiting (for input) lasts until it works again.",
 )
 @set_option
 def beat_command(
@@ -36,9 +36,8 @@ def beat_command(
 ) -> None:
     """Record a heartbeat in a local file, without a commit.
 
-    The next transition takes it into the log, or the first beat after session.beatInterval, which
-    is 15m unless git config says otherwise. Without a name it prints the id of the session that it
-    chose.
+    The next transition copies it to the log. So does the first beat after session.beatInterval
+    (default: 15m). Without SESSION, the id of the chosen session is printed.
     """
     done = write_beat(os.curdir, session, activity=activity, attributes=dict(attributes))
     if done.commit is not None:

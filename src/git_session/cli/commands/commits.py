@@ -14,10 +14,10 @@ from git_session.cli.ui.streams import say
 )
 @session_argument()
 def commits_command(settings: Settings, session: str | None) -> None:
-    """Lists the commits that were made in a session, newest first.
+    """List the commits made in a session, newest first.
 
-    Looked for on every branch, tag and remote, by their trailers, so after a rebase and a
-    cherry-pick, too. The id of another tool's session will do.
+    It finds commits by their trailers on every branch, tag and remote, so also after a rebase or a
+    cherry-pick. It accepts the session id of another tool too.
     """
     from git_session.views.commits import find_commits_of
 

@@ -21,7 +21,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 
 completion_command = click.Group(
     "completion",
-    help="Prints, installs or removes the completion of a shell.",
+    help="Print, install or remove shell completion.",
     epilog=format_examples(
         "git session completion install",
         "git session completion bash > ~/.local/share/bash-completion/completions/git-session",
@@ -43,7 +43,7 @@ def _make_printer(shell: str) -> click.Command:
         else:
             print_lines(script.splitlines())
 
-    print_script.__doc__ = f"Prints the script for {shell}."
+    print_script.__doc__ = f"Print the script for {shell}."
     return command(shell, f"git session completion {shell}")(print_script)
 
 
@@ -51,7 +51,7 @@ _shell_argument = click.argument(
     "shell",
     required=False,
     type=click.Choice(SHELLS),
-    help="Default: the one that $SHELL names.",
+    help="Shell; default: the one in $SHELL.",
 )
 
 
@@ -62,9 +62,9 @@ _shell_argument = click.argument(
 )
 @_shell_argument
 def install_command(settings: Settings, shell: str | None) -> None:
-    """Puts the script where the shell looks for it, for you alone, and says where.
+    """Install the completion script where your shell finds it, and print the path.
 
-    For zsh a few marked lines at the end of .zshrc load it.
+    For zsh, a few marked lines at the end of .zshrc load it.
     """
     from git_session.connect.completion.install import find_shell, install_script
 
@@ -74,16 +74,16 @@ def install_command(settings: Settings, shell: str | None) -> None:
 @command("uninstall", "git session completion uninstall zsh")
 @_shell_argument
 def uninstall_command(settings: Settings, shell: str | None) -> None:
-    """Takes away what install wrote."""
+    """Remove what install wrote."""
     from git_session.connect.completion.install import find_shell, uninstall_script
 
     _report(settings, uninstall_script(find_shell(shell, os.environ), os.environ))
 
 
 @command("candidates", 'git session completion candidates "git session list --st"')
-@click.argument("line", help="The line up to the cursor.")
+@click.argument("line", help="Command line up to the cursor.")
 def candidates_command(settings: Settings, line: str) -> None:
-    """Prints what can come next on a line: kind, word and what it is, with tabs between."""
+    """Print the next words of a command line: kind, word and description, separated by tabs."""
     from git_session.cli import group
     from git_session.cli.candidates import find_candidates
 

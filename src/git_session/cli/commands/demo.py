@@ -48,13 +48,13 @@ _NEWEST: Final = 12
     metavar="[DIRECTORY]",
     required=False,
     shell_complete=completes("directory"),
-    help="Where to play: a new or empty directory; default: a temporary one.",
+    help="New or empty directory for the clones; default: a temporary one.",
 )
 def demo_command(settings: Settings, place: str | None) -> None:
-    """Plays a small fleet in two clones, syncs and shows them.
+    """Simulate a day of several agents in two throw-away clones.
 
-    The clones and their hub are made in DIRECTORY, or in a temporary one. They stay, to look
-    further, and are yours to remove.
+    The clones and their hub are created in DIRECTORY, or in a temporary one. They stay for you to
+    explore and remove.
     """
     played = play_demo(_make_directory(place))
     log, top = played.logs["desk"], str(played.directory)

@@ -37,13 +37,15 @@ _COLUMNS: Final = (
     "git session diff '2026-11-22 03:00' '2026-11-22 05:00' --json",
     "git session diff origin now",
 )
-@click.argument("before", help="A moment: a time, or a commit or ref of a log, as --at takes it.")
-@click.argument("after", default="now", help="Another one; default: now.")
+@click.argument(
+    "before", help="First moment: a date, a duration ago, or a commit or ref of a log, as for --at."
+)
+@click.argument("after", default="now", help="Second moment; default: now.")
 def diff_command(settings: Settings, before: str, after: str) -> None:
-    """Shows what changed between two moments.
+    """Show what changed between two moments.
 
-    Sessions that began, moved to another state or ended, and tasks that were added or moved. A
-    time counts by the events' own timestamps; a commit, a ref or a remote's name is that log.
+    It lists sessions that started, changed state or ended, and tasks that were added or moved. For
+    a date, the timestamps of the events count. A commit, a ref or a remote's name selects that log.
     """
     from git_session.views.diff import compare_moments
 

@@ -18,16 +18,19 @@ _COLORS: Final = {"ok": "green", "warning": "yellow", "failing": "red"}
 
 
 @command("doctor", "git session doctor", "git session doctor --fix", "git session doctor --fire")
-@click.option("--fix", "is_mended", is_flag=True, help="Mend what can be mended safely.")
+@click.option("--fix", "is_mended", is_flag=True, help="Fix what can be fixed safely.")
 @click.option(
-    "--fire", "is_fired", is_flag=True, help="Commit once through all hooks, in a scratch checkout."
+    "--fire",
+    "is_fired",
+    is_flag=True,
+    help="Make one test commit through all hooks, in a scratch checkout.",
 )
 def doctor_command(settings: Settings, is_mended: bool, is_fired: bool) -> int:
-    """Looks whether all is well, and says what mends it.
+    """Check the setup and suggest fixes.
 
-    The repository, the log, the actor, the index and clocks; grite's cache; the settings; git's
-    hooks, where git would look, ours run and seen to act in a repository of their own; agents'
-    settings; the remotes; lease locks. Ends with 0 only when all is well.
+    It checks the repository, the log, the actor, the index, clocks, grite's cache, settings,
+    agents' settings, the remotes and lease locks. It also checks that git finds our hooks, and runs
+    them in a scratch repository. The exit code is 0 only if every check passes.
     """
     from git_session.connect.hooks.install import find_program
     from git_session.health.doctor.examine import examine, mend, open_to_examine

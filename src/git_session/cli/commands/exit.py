@@ -31,19 +31,23 @@ from git_session.errors import UsageError
 )
 @session_argument()
 @click.option(
-    "--code", type=click.IntRange(I32_MIN, I32_MAX), default=0, metavar="N", help="Default: 0."
+    "--code",
+    type=click.IntRange(I32_MIN, I32_MAX),
+    default=0,
+    metavar="N",
+    help="Set the exit code; default: 0.",
 )
 @click.option(
     "--reason",
     metavar="WORD",
-    help="completed, crash, signal, timeout, user-stop, or free text; default: completed for"
-    " code 0, else crash.",
+    help="Set the reason: completed, crash, signal, timeout, user-stop or free text; default: "
+    "completed for code 0, else crash.",
 )
 @click.option(
     "--output-file",
     metavar="FILE",
     shell_complete=completes("file"),
-    help="Its output, which is recorded by its SHA-256 alone.",
+    help="Record the SHA-256 of this output file, not its content.",
 )
 @set_option
 @force_option
@@ -58,7 +62,7 @@ def exit_command(
     force: bool,
     note: str | None,
 ) -> None:
-    """Records the end of a session."""
+    """Record the end of a session."""
     ref = require_session(session)
     output_ref = None if output_file is None else f"sha256:{_hash_file(Path(output_file))}"
     log = open_log()

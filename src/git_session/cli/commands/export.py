@@ -33,14 +33,14 @@ _FORMATS: Final = ("json", "jsonl", "csv", "html")
     "--format",
     "form",
     type=click.Choice(_FORMATS),
-    help="Default: what FILE ends in, else json. html is a page with a timeline.",
+    help="Set the format; default: FILE's extension, else json (html is a page with a timeline).",
 )
 @click.option(
     "--of",
     "kind",
     type=click.Choice(["sessions", "transitions"]),
     default="sessions",
-    help="What a record is.",
+    help="Export sessions (the default) or transitions.",
 )
 @range_options
 @at_option
@@ -49,7 +49,7 @@ _FORMATS: Final = ("json", "jsonl", "csv", "html")
     "--output",
     metavar="FILE",
     shell_complete=completes("file"),
-    help="Write to FILE, whole or not at all, and not to stdout. - is stdout.",
+    help="Write to FILE, completely or not at all, instead of stdout (-).",
 )
 def export_command(
     settings: Settings,
@@ -60,12 +60,12 @@ def export_command(
     at: str | None,
     output: str | None,
 ) -> None:
-    """Writes sessions or transitions as JSON, CSV, or a page.
+    """Write sessions or transitions as JSON, CSV or HTML.
 
-    The columns are the same in every format and stay: git session schema exported-session, and
-    exported-transition, describe them. In CSV a text that a spreadsheet would compute, for it
-    begins with = + - or @, has an apostrophe in front, and control characters are left out. The
-    page is one file that loads nothing; it shows sessions.
+    The columns are stable and the same in every format: see git session schema exported-session and
+    exported-transition. In CSV, a text that begins with = + - or @ gets an apostrophe in front, so
+    that a spreadsheet does not compute it. Control characters are left out of CSV. The HTML page is
+    one file that loads nothing and shows sessions.
     """
     target = None if output in (None, "-") else Path(output or "")
     chosen = form or _guess_format(target)

@@ -18,10 +18,10 @@ from git_session.cli.ui.text import count
 @command("fsck", "git session fsck", "git session fsck --strict --json")
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 def fsck_command(settings: Settings, strict: bool) -> int:
-    """Checks every commit, chunk, event and session of the log.
+    """Check every commit, chunk, event and session of the log.
 
-    A finding is one line: severity, code, commit, event, and a sentence. Damage is an error, and
-    the exit code is then 1; what is kept but should be looked at is a warning.
+    Each finding is one line: severity, code, commit, event, and a sentence. Damage is an error and
+    makes the exit code 1. A warning is something that is kept but deserves a check.
     """
     from git_session.core.fold.faults import NEWER
     from git_session.core.fold.findings import DAMAGE

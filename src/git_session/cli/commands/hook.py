@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 
 hook_command = click.Group(
     "hook",
-    help="Installs, removes and runs the hooks of git and of agents.",
+    help="Install, remove and run git hooks and agent hooks.",
     epilog=format_examples(
         "git session hook install",
         "git session hook status",
@@ -50,7 +50,7 @@ hook_command = click.Group(
 def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Makes the option that names some of the hooks."""
     return click.option(
-        "--hook", "hooks", metavar="NAME", multiple=True, help="This one only; may be repeated."
+        "--hook", "hooks", metavar="NAME", multiple=True, help="Limit to this hook; repeatable."
     )
 
 
@@ -64,10 +64,16 @@ def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @hooks_option()
 @agents_option()
 @user_option
-@click.option("--manual", is_flag=True, help="Only print what to add by hand; change nothing.")
-@click.option("--force", is_flag=True, help="Replace what was changed by hand, or is in the way.")
 @click.option(
-    "--files", is_flag=True, help="Use files even where git has hooks in its configuration."
+    "--manual", is_flag=True, help="Print what to add by hand, without changing anything."
+)
+@click.option(
+    "--force", is_flag=True, help="Replace hooks that were edited by hand or are in the way."
+)
+@click.option(
+    "--files",
+    is_flag=True,
+    help="Install hooks as files even if this git supports hooks in its configuration.",
 )
 def install_command(
     settings: Settings,
@@ -78,12 +84,12 @@ def install_command(
     force: bool,
     files: bool,
 ) -> None:
-    """Puts hooks in place: commits name their session, pushes take the log along, agents report.
+    """Install hooks: commits name their session, pushes take the log along, agents report.
 
-    A hook that is there already is kept and called. Where husky, lefthook or the pre-commit
-    framework manage the hooks, their way is taken. Without --hook: prepare-commit-msg,
-    post-commit and pre-push. With --agent an entry for each event is merged into that agent's
-    settings, and everything else in them stays.
+    An existing hook is kept and called. If husky, lefthook or the pre-commit framework manages the
+    hooks, their own mechanism is used. Without --hook: prepare-commit-msg, post-commit and
+    pre-push. With --agent, an entry for each event is merged into that agent's settings, and all
+    other entries stay.
     """
     if manual and force:
         raise UsageError("--manual and --force exclude each other", "--manual changes nothing")
@@ -107,13 +113,13 @@ def install_command(
 @hooks_option()
 @agents_option()
 @user_option
-@click.option("--force", is_flag=True, help="Also take out what was changed by hand.")
+@click.option("--force", is_flag=True, help="Remove hooks that were edited by hand too.")
 def uninstall_command(
     settings: Settings, hooks: tuple[str, ...], agents: tuple[str, ...], is_user: bool, force: bool
 ) -> None:
-    """Takes git's hooks out again, and puts back what was there before, to the byte.
+    """Remove git's hooks and restore the previous ones byte for byte.
 
-    With --agent: our entries in that agent's settings, and nothing else in them.
+    With --agent: remove only our entries from that agent's settings.
     """
     _require_agent(agents, is_user=is_user)
     rows: Sequence[Row] = []
@@ -127,7 +133,7 @@ def uninstall_command(
 @command("status", "git session hook status", "git session hook status --json")
 @hooks_option()
 def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
-    """Shows how git's hooks stand, and what keeps them from running."""
+    """Show the state of git's hooks, and what keeps them from running."""
     rows = open_hooks().status(hooks)
     told = [] if hooks else list_rows()
     if settings.is_json:
@@ -147,18 +153,18 @@ def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
     'git session hook run prepare-commit-msg "$@" || :',
     "git session hook run agent claude < event.json",
 )
-@click.argument("hook", help="prepare-commit-msg, post-commit, pre-push, or agent.")
+@click.argument("hook", help="Hook name: prepare-commit-msg, post-commit, pre-push or agent.")
 @click.argument(
     "args",
     nargs=-1,
     type=click.UNPROCESSED,
-    help="What git gives the hook; for agent: its name, and the event's where its JSON has none.",
+    help="Arguments from git; for agent: its name, and the event's name if its JSON has none.",
 )
 def run_command(_settings: Settings, hook: str, args: tuple[str, ...]) -> None:
-    """Runs a hook, as hook managers and lines in other hooks call it.
+    """Run a hook, as called by hook managers and other hooks.
 
-    It never fails a commit or a push: what it could not do is said on stderr. An agent's event is
-    read from stdin, and nothing at all is said: git session doctor tells what could not be done.
+    It never fails a commit or a push; errors go to stderr. An agent's event is read from stdin, and
+    nothing is printed: git session doctor reports what failed.
     """
     if hook == "agent":
         from git_session.connect.agents.record import run_agent_hook

@@ -25,12 +25,15 @@ def agents_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         "agents",
         metavar="NAME",
         multiple=True,
-        help=f"The settings of this agent, and not git's hooks; {' or '.join(SETTINGS)}.",
+        help=f"Change the settings of this agent ({' or '.join(SETTINGS)}) instead of git's hooks.",
     )
 
 
 user_option = click.option(
-    "--user", "is_user", is_flag=True, help="With --agent: the user's settings, not the project's."
+    "--user",
+    "is_user",
+    is_flag=True,
+    help="Use the user's settings instead of the project's (with --agent).",
 )
 
 

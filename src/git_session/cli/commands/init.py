@@ -9,10 +9,10 @@ from git_session.cli.ui.output import print_data, print_line
 
 @command("init", "git session init", "git session -C ../other init --json")
 def init_command(settings: Settings) -> None:
-    """Makes this repository ready for sessions.
+    """Prepare this repository for sessions.
 
-    It gets an actor to write as, and an ignore rule for output logs. What grite or an earlier
-    init made stays as it is.
+    It creates an actor to write as, and an ignore rule for output logs. It keeps what grite or an
+    earlier init created.
     """
     from git_session.log.setup import make_ready
 

@@ -25,51 +25,53 @@ from git_session.log.index_only import count_quickly, list_quickly
     "git session list --everywhere --wide --sort seen",
 )
 @click.option(
-    "--task", metavar="TASK", shell_complete=completes("task"), help="Only sessions of this task."
+    "--task", metavar="TASK", shell_complete=completes("task"), help="List only sessions of TASK."
 )
 @click.option(
     "--status",
     "states",
     type=click.Choice(STATES),
     multiple=True,
-    help="Only sessions in this state; may be given again.",
+    help="List only sessions in this state; repeatable.",
 )
 @click.option(
     "--engine",
     metavar="NAME",
     shell_complete=completes("engine"),
-    help="Only sessions of this engine.",
+    help="List only sessions of this engine.",
 )
-@click.option("--role", type=click.Choice(ROLES), help="Only sessions in this role.")
+@click.option("--role", type=click.Choice(ROLES), help="List only sessions with this role.")
 @click.option(
     "--since",
     metavar="TIME",
-    help="Only sessions heard of in this time, such as 2h, or since a time as git takes it.",
+    help="List only sessions active in the last TIME (2h), or since a date git understands.",
 )
 @click.option(
     "--grep",
     "texts",
     metavar="TEXT",
     multiple=True,
-    help="Only sessions that hold TEXT: id, task, title, engine, worktree, attributes. Given again,"
-    " both must be there.",
+    help="List only sessions with TEXT in id, task, title, engine, worktree or attributes; "
+    "repeat to require each TEXT.",
 )
-@click.option("--all", "is_all", is_flag=True, help="Exited sessions too.")
+@click.option("--all", "is_all", is_flag=True, help="Include exited sessions.")
 @at_option
 @click.option(
     "--sort",
     "sorts",
     metavar="WORD",
     multiple=True,
-    help="By started, seen (latest first), state, task, title, engine or repository; -WORD turns it"
-    " around. Given again, for those that are equal.",
+    help="Sort by started, seen (latest first), state, task, title, engine or repository; "
+    "prefix with - to reverse; repeat to break ties.",
 )
-@click.option("--tree", "is_tree", is_flag=True, help="Each below the session it was started in.")
+@click.option(
+    "--tree", "is_tree", is_flag=True, help="Show each session below the one that started it."
+)
 @click.option(
     "--wide",
     "is_wide",
     is_flag=True,
-    help="With activity, branch, what is not committed or pushed, and attributes with their sums.",
+    help="Show activity, branch, uncommitted and unpushed work, and attributes with their sums.",
 )
 @click.option(
     "--repo",
@@ -77,12 +79,15 @@ from git_session.log.index_only import count_quickly, list_quickly
     metavar="PATH",
     multiple=True,
     shell_complete=completes("directory"),
-    help="Of this repository; may be given again.",
+    help="List sessions of the repository at PATH; repeatable.",
 )
 @click.option(
-    "--everywhere", "is_everywhere", is_flag=True, help="Of all that session.repo names, and here."
+    "--everywhere",
+    "is_everywhere",
+    is_flag=True,
+    help="List sessions of this repository and of each in session.repo.",
 )
-@click.option("--count", "is_count", is_flag=True, help="Print their number alone.")
+@click.option("--count", "is_count", is_flag=True, help="Print only the number of sessions.")
 def list_command(
     settings: Settings,
     task: str | None,
@@ -93,10 +98,10 @@ def list_command(
     is_count: bool,
     **view: Any,
 ) -> None:
-    """Lists the sessions that are active.
+    """List active sessions.
 
-    SEEN tells what is known of a session's life: alive, dead or quiet, and else the age of its last
-    sign of life. Two live sessions on one task are marked.
+    SEEN shows whether a session is alive: alive, dead or quiet if that is known, otherwise when it
+    last reported. A mark shows two live sessions on one task.
     """
     which: dict[str, Any] = {"states": states, "include_exited": is_all}
     who: dict[str, Any] = {"engine": engine, "role": role}

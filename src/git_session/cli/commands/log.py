@@ -32,31 +32,35 @@ if TYPE_CHECKING:
     "session",
     required=False,
     shell_complete=completes("session"),
-    help="An id, a unique prefix of one, or TASK/SESSION.",
+    help="Session id, unique prefix, or TASK/SESSION.",
 )
 @click.option(
     "--task",
     metavar="TASK",
     shell_complete=completes("task"),
-    help="Only transitions of this task's sessions.",
+    help="List only transitions of TASK's sessions.",
 )
 @click.option(
-    "-n", "--limit", type=click.IntRange(min=0), metavar="N", help="The newest N transitions only."
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="List only the newest N transitions.",
 )
 @click.option(
     "--graph",
     "is_graph",
     is_flag=True,
-    help="Draw beside it which transition follows which, and the merges of the log.",
+    help="Draw a graph of transitions and merges beside the list.",
 )
 @click.option(
     "--format",
     "form",
     metavar="FORM",
-    help="Print each as FORM says: %H %h %at %aI %ar %s %b %n %% %xNN, and %(FIELD).",
+    help="Print each transition as FORM: %H %h %at %aI %ar %s %b %n %% %xNN and %(FIELD).",
 )
 @at_option
-@click.option("--no-pager", is_flag=True, help="Print at once, on a terminal too.")
+@click.option("--no-pager", is_flag=True, help="Do not use a pager.")
 def log_command(
     settings: Settings,
     session: str | None,
@@ -67,16 +71,18 @@ def log_command(
     at: str | None,
     no_pager: bool,
 ) -> None:
-    """Lists transitions, newest first.
+    """List transitions, newest first.
 
-    A line holds the commit, the time, the session, the actor, the step, and what came with it.
-    `beat` is the same state again; `late` came after another block had taken over; `forced` is a
-    step that the lifecycle does not allow; `fork` was written without knowing the one before.
+    A line holds the commit, the time, the session, the actor, the step, and added details. `beat`
+    repeats the same state. `late` was written after another block had taken over. `forced` is a
+    step that the lifecycle does not allow. `fork` was written without knowing the previous one.
 
-    With --graph each session has a column while it lives: `*` is a transition, `|` goes on, and
-    columns join where two blocks follow the same one. A line across all of them is a merge of the
-    log. In FORM, as in git log, %H and %h are the commit, %at %aI %ar the time, %s the step and %b
-    the note; %(FIELD) is any field that --json prints, on one line and without control characters.
+    With --graph each session has a column while it is active. `*` is a transition, `|` continues a
+    column, and columns join where two blocks follow the same one. A line across all columns is a
+    merge of the log.
+
+    In FORM, as in git log, %H and %h are the commit, %at %aI %ar the time, %s the step and %b the
+    note. %(FIELD) is any field that --json prints, on one line and without control characters.
     """
     if settings.is_json and (is_graph or form is not None):
         raise UsageError("--json has a form of its own", "leave out --graph and --format")

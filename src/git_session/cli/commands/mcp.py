@@ -19,11 +19,11 @@ from git_session.errors import EnvironmentFaultError
     "git session mcp --json",
 )
 def mcp_command(settings: Settings) -> None:
-    """Serves the session commands to an agent as tools of MCP.
+    """Serve the session commands to an agent as MCP tools.
 
-    MCP is the Model Context Protocol. The agent starts it, and it speaks on stdin and stdout until
-    they are closed. With --json it prints its tools instead. Both need an extra: pip install
-    'git-session[mcp]', or pip install '.[mcp]' in the clone that it was installed from.
+    MCP is the Model Context Protocol. The agent starts the server, which speaks on stdin and stdout
+    until they are closed. With --json it prints its tools instead. Both need an extra: pip install
+    'git-session[mcp]', or pip install '.[mcp]' in the clone it was installed from.
     """
     try:
         import mcp.server  # noqa: F401 - is it there at all?

@@ -13,12 +13,12 @@ from git_session.core.wire.plain_text import strip_controls
 
 
 @command("overlap", "git session overlap", "git session overlap --exit-code --json")
-@click.option("--exit-code", "has_code", is_flag=True, help="End with 1 when files overlap.")
+@click.option("--exit-code", "has_code", is_flag=True, help="Exit with 1 if files overlap.")
 def overlap_command(settings: Settings, has_code: bool) -> int:
-    """Names the files that several live sessions have changed.
+    """List files changed by more than one live session.
 
-    The checkouts of this host's live sessions are compared by pairs, from their merge base on, with
-    what is not committed yet. Sessions that share a checkout are named too.
+    It compares the checkouts of this host's live sessions in pairs, from their merge base on,
+    including uncommitted changes. It also lists sessions that share a checkout.
     """
     from git_session.views.checkouts import describe_unread
     from git_session.views.overlap import find_overlaps

@@ -19,17 +19,17 @@ from git_session.cli.ui.text import count
     "--apply",
     "is_applied",
     is_flag=True,
-    help="Record the end of those that are dead, and only that.",
+    help="Record the end of dead sessions, and change nothing else.",
 )
 def reconcile_command(settings: Settings, is_applied: bool) -> int:
-    """Compares the log with the processes and checkouts of this host.
+    """Compare the log with the processes and checkouts of this host.
 
-    It names sessions whose process is gone, tasks that several sessions work on, and checkouts of
-    ended sessions with work that is nowhere else. A session is never dead for its age alone, no
-    process is killed and no checkout is touched. An end recorded by --apply (exit -1,
-    crash-recovery) is a presumption: the next record of that session revokes it. Exits that were
-    seen and that the log did not take at the time are recorded in any case. The exit code is 1
-    when --apply could not record each end.
+    It lists sessions whose process is gone, tasks with several active sessions, and checkouts of
+    ended sessions with work that exists nowhere else. Age alone never makes a session dead. No
+    process is killed and no checkout is changed. An end recorded by --apply (exit -1,
+    crash-recovery) is a presumption: the next record of that session revokes it. Observed exits
+    that the log could not take earlier are always recorded. The exit code is 1 if --apply could not
+    record every end.
     """
     from git_session.health.reconcile import reconcile_log
 

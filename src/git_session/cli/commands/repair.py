@@ -32,22 +32,24 @@ _FOUND: Final = ("objects", "events", "damage", "lost_events")
     "remote",
     metavar="REMOTE",
     shell_complete=completes("remote"),
-    help="Ask a remote for all that it has.",
+    help="Fetch everything REMOTE has, as one more copy.",
 )
-@click.option("--apply", "is_applied", is_flag=True, help="Do it; else it is only proposed.")
+@click.option(
+    "--apply", "is_applied", is_flag=True, help="Repair, instead of only showing the plan."
+)
 def repair_command(settings: Settings, remote: str | None, is_applied: bool) -> int:
-    """Recovers what is damaged or missing from wherever else it is.
+    """Restore damaged or missing parts of the log from other copies.
 
-    It looks at other refs, snapshots, what remotes were last seen to have, reflogs and commits
-    that no ref leads to, and with --from at what a remote has now. Objects are put back as they
-    were where that can be proven; other events are appended in one commit.
+    It searches other refs, snapshots, remote-tracking refs, reflogs and unreachable commits, and
+    with --from a remote. An object is restored as it was if its hash proves it. Other events are
+    appended in one commit.
 
-    Where an object is lost for good, git gc and git push fail on the whole log. Then one commit
-    with the sound events is built on the remote's log, or without one on the newest commit below
-    the loss, and takes the place of the head. The old head is noted in git-session/old-heads.
+    If an object is lost for good, git gc and git push fail on the whole log. Then the sound events
+    become one commit on the remote's log, or else on the newest commit below the loss, and that
+    commit replaces the head. The old head is kept in git-session/old-heads.
 
-    For a ref that is broken the command to type is printed. The exit code is 1 while something is
-    left that nobody has, or has to be typed.
+    For a broken ref it prints the command to type. The exit code is 1 if something is still
+    missing, or if a command is left to type.
     """
     from git_session.git.repository.objects import ObjectStore
     from git_session.health.repair.plan import apply_repair, plan_repair, report_row

@@ -38,25 +38,28 @@ from git_session.errors import GitSessionError, UsageError
     metavar="-- COMMAND [ARGS]...",
     nargs=-1,
     type=click.UNPROCESSED,
-    help="What to run; behind -- it may have options of its own.",
+    help="Command to run, after --, with its own options.",
 )
 @session_options(
-    engine="the command's name", worktree="The checkout that it works in, and starts in."
+    engine="the command's name",
+    worktree="Set the checkout that the command works in and starts in.",
 )
 @click.option(
     "--new-worktree",
     "has_new_worktree",
     is_flag=True,
-    help="Make one for it, on a branch of its own, named after the session; print both on stderr.",
+    help="Create a worktree and a branch named after the session, and print both on stderr.",
 )
-@click.option("--timeout", metavar="TIME", help="End it after that long: 90, 90s, 10m, 2h, 1d.")
-@click.option("--sync", "is_synced", is_flag=True, help="Sync in the background meanwhile.")
+@click.option("--timeout", metavar="TIME", help="End the command after TIME: 90, 90s, 10m, 2h, 1d.")
+@click.option(
+    "--sync", "is_synced", is_flag=True, help="Sync in the background while the command runs."
+)
 @exclusive_option
 @click.option(
     "--log",
     "keeps_output",
     is_flag=True,
-    help="Keep its output in .grite/logs while it still shows.",
+    help="Save the output in .grite/logs and still show it.",
 )
 @set_option
 def run_command(
@@ -74,13 +77,13 @@ def run_command(
     keeps_output: bool,
     attributes: Attributes,
 ) -> int:
-    """Runs a command as a session and records its whole life.
+    """Run a command as a session and record its start and exit.
 
-    The command has the terminal, its input and its signals as if nobody stood between, and the
-    exit code is its own: 127 if it was not found, 126 if it cannot be executed, 128+n for signal
-    n, 124 when its time was up. It finds its session in $GIT_SESSION_ID and its task in
-    $GIT_SESSION_TASK. The session ends when the command does, whatever that leaves running. With
-    --json the command's output goes to stderr.
+    The command gets the terminal, its input and its signals, as if run directly. The exit code is
+    the command's: 127 if it was not found, 126 if it cannot be executed, 128+n for signal n, 124 if
+    it timed out. The command finds its session in $GIT_SESSION_ID and its task in
+    $GIT_SESSION_TASK. The session ends when the command ends, even if processes it started are
+    still running. With --json the command's output goes to stderr.
     """
     if not words:
         raise UsageError("no command is given", "git session run TASK -- COMMAND [ARGS]...")

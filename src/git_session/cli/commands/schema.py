@@ -9,11 +9,11 @@ from git_session.cli.ui.output import print_bare_json, print_data, print_line
 
 
 @command("schema", "git session schema", "git session schema session > session.schema.json")
-@click.argument("name", required=False, help="One of the names that are listed without it.")
+@click.argument("name", required=False, help="Schema name; default: list the names.")
 def schema_command(settings: Settings, name: str | None) -> None:
-    """Prints the JSON Schema of what is stored and printed.
+    """Print the JSON Schema of stored and printed data.
 
-    The schema of a command speaks of `data` in the envelope, which is `envelope`.
+    The schema of a command describes `data`; the schema `envelope` describes what encloses it.
     """
     from git_session.core.schemas import schema, schema_names
 

@@ -26,9 +26,9 @@ _LAST: Final = 5
 @session_argument()
 @at_option
 def show_command(settings: Settings, session: str | None, at: str | None) -> None:
-    """Shows one session with all it is known by.
+    """Show everything known about one session.
 
-    Its fields, its task, where its output log is, and its last transitions.
+    The output holds its fields, its task, the path of its output log, and its last transitions.
     """
     log = open_past(at)
     row = log.session_row(require_session(session))

@@ -12,13 +12,16 @@ from git_session.cli.ui.streams import say
 
 @command("snapshot", "git session snapshot && grite rebuild --from-snapshot")
 @click.option(
-    "--force", "is_forced", is_flag=True, help="Write one, though the newest holds all already."
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Write a snapshot even if the newest one is complete.",
 )
 def snapshot_command(settings: Settings, is_forced: bool) -> None:
-    """Writes a snapshot of the log in grite's own format.
+    """Write a snapshot of the log in grite's format.
 
-    grite shows nothing of what it pulled until it rebuilds from one. Where the newest snapshot
-    holds all already, nothing is written.
+    grite shows pulled events only after it rebuilds from a snapshot. If the newest snapshot is
+    complete, no new one is written.
     """
     from git_session.sync.snapshot import write_snapshot_row
 

@@ -31,27 +31,27 @@ from git_session.errors import UsageError
     "export GIT_SESSION_ID=$(git session start t-20261122-4f12 --worktree ../lexer --pid $$)",
 )
 @task_argument()
-@session_options(engine="unknown", worktree="The checkout that it works in.")
+@session_options(engine="unknown", worktree="Set the checkout that the session works in.")
 @click.option(
     "--pid",
     type=click.IntRange(0, U32_MAX),
     metavar="N",
-    help="Its process: by it list and wait know whether it is alive.",
+    help="Set the session's process, by which list and wait know whether it is alive.",
 )
-@click.option("--session-id", metavar="ID", help="Its id; one is drawn unless given.")
+@click.option("--session-id", metavar="ID", help="Set the session id; default: a random one.")
 @exclusive_option
 @click.option(
     "--remote",
     metavar="REMOTE",
     shell_complete=completes("remote"),
-    help="Who decides; default: the first to sync with.",
+    help="Set the remote that decides for --exclusive; default: the first one to sync with.",
 )
 @click.option(
     "--timeout",
     type=TimeLimit(),
     default=60.0,
     metavar="TIME",
-    help="How long --exclusive may take: 90, 90s, 10m; default: 60.",
+    help="Limit how long --exclusive may take: 90, 90s, 10m; default: 60.",
 )
 @set_option
 @note_option
@@ -70,10 +70,10 @@ def start_command(
     attributes: Attributes,
     note: str | None,
 ) -> None:
-    """Records a new session on a task and prints its id.
+    """Record a new session on a task and print its id.
 
-    A path inside the repository is stored relative to its main checkout. With --exclusive the
-    start is pushed before it counts: of any number of clones exactly one gets the task.
+    A path inside the repository is stored relative to its main checkout. With --exclusive the start
+    counts only after it is pushed: exactly one clone gets the task, however many try.
     """
     log = open_log()
     details: dict[str, Any] = {

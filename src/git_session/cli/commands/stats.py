@@ -15,10 +15,10 @@ _DAYS = 7
 
 @command("stats", "git session stats", "git session stats --json")
 def stats_command(settings: Settings) -> None:
-    """Measures the log: how much there is and what it takes on disk.
+    """Measure the log: number of entries and disk use.
 
-    The last lines tell what the next 100,000 commits would take if they are like those that are
-    there; git's own maintenance packs loose objects.
+    The last lines estimate the size of the next 100,000 commits from the existing ones. git's own
+    maintenance packs loose objects.
     """
     from git_session.views.stats import measure_log
 

@@ -28,29 +28,33 @@ DEFAULT_TIMEOUT_S = 120.0
     metavar="[REMOTE]...",
     nargs=-1,
     shell_complete=completes("remote"),
-    help="Names, addresses or paths.",
+    help="Remote names, URLs or paths.",
 )
-@click.option("--fetch", "is_fetch", is_flag=True, help="Take in only; send nothing.")
-@click.option("--push", "is_push", is_flag=True, help="Send only; take nothing in.")
+@click.option("--fetch", "is_fetch", is_flag=True, help="Fetch and merge only, without a push.")
+@click.option("--push", "is_push", is_flag=True, help="Push only, without a fetch.")
 @click.option(
-    "-n", "--dry-run", "is_dry_run", is_flag=True, help="Ask the remotes, and only say what is due."
+    "-n",
+    "--dry-run",
+    "is_dry_run",
+    is_flag=True,
+    help="Ask the remotes and show what a sync would do.",
 )
 @click.option(
-    "-v", "--verbose", "is_verbose", is_flag=True, help="Name all that was found in what leaves."
+    "-v", "--verbose", "is_verbose", is_flag=True, help="List every finding of the credential scan."
 )
 @click.option(
     "--timeout",
     type=TimeLimit(),
     default=DEFAULT_TIMEOUT_S,
     metavar="TIME",
-    help="For all of it: 90, 90s, 10m; default: 120.",
+    help="Limit the whole sync to TIME: 90, 90s, 10m; default: 120.",
 )
 @click.option(
     "--background",
     "is_background",
     is_flag=True,
     hidden=True,
-    help="As session.autoSync starts it.",
+    help="Sync as session.autoSync starts it.",
 )
 def sync_command(
     settings: Settings,
@@ -62,13 +66,14 @@ def sync_command(
     timeout: float,
     is_background: bool,
 ) -> None:
-    """Brings this clone and its remotes to the same log.
+    """Fetch, merge and push the log.
 
-    Without REMOTE: every `session.remote` of git's configuration, else the upstream's remote, else
-    origin. What both sides have recorded is merged; nothing is forced and nothing is lost.
+    Without REMOTE it uses every `session.remote` of git's configuration, else the upstream's
+    remote, else origin. It merges what both sides recorded, never forces a push and never loses an
+    event.
 
-    What leaves is scanned for credentials and home directories: `session.secrets` is warn, refuse
-    or off.
+    Before a push, new content is scanned for credentials and home directories; `session.secrets` is
+    warn, refuse or off.
     """
     if is_fetch and is_push:
         raise UsageError("--fetch and --push exclude each other", "git session sync does both")

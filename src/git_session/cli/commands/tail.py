@@ -22,20 +22,22 @@ from git_session.errors import INTERRUPTED, UsageError
     "git session tail -n 100 s-20261122-4f1b --json",
 )
 @session_argument()
-@click.option("-f", "--follow", "is_followed", is_flag=True, help="Go on until the session exits.")
+@click.option(
+    "-f", "--follow", "is_followed", is_flag=True, help="Follow the output until the session exits."
+)
 @click.option(
     "-n",
     "--lines",
     type=click.IntRange(min=0),
     default=10,
     metavar="N",
-    help="How many lines; default: 10.",
+    help="Print the last N lines; default: 10.",
 )
 def tail_command(settings: Settings, session: str | None, is_followed: bool, lines: int) -> int:
-    """Shows the last lines of a session's output.
+    """Print the last lines of a session's output.
 
-    The output of `git session run --log`, as far as it is on this host; it is said when it is not
-    what the session's exit recorded. On a terminal escape sequences are left out.
+    It reads the output that `git session run --log` saved on this host. A warning follows if it
+    differs from the output that the exit recorded. On a terminal, escape sequences are left out.
     """
     if is_followed and settings.is_json:
         raise UsageError("--follow and --json exclude each other", "leave one of them out")

@@ -35,7 +35,7 @@ _BLOCK_COLUMNS: Final = (Column(""), Column(""), Column(""), Column(""), Column(
 
 task_command = click.Group(
     "task",
-    help="Shows, adds, moves and comments a task.",
+    help="Show, add, move and comment on tasks.",
     epilog=format_examples(
         'git session task add "Fix the flaky test" --body "It fails one time in ten."',
         "git session task show t-20261122-4f12",
@@ -49,10 +49,10 @@ task_command = click.Group(
 
 @command("show", "git session task show t-20261122-4f12", "git session task show t-2026 --raw")
 @task_argument()
-@click.option("--raw", is_flag=True, help="Session blocks as they are stored.")
+@click.option("--raw", is_flag=True, help="Print session blocks as stored.")
 @at_option
 def show_command(settings: Settings, task: str, raw: bool, at: str | None) -> None:
-    """Shows a task: its text, labels, comments in order, and sessions."""
+    """Show a task: its text, labels, comments in order, and sessions."""
     log = open_past(at)
     row = log.task_row(task)
     say_problems(log)
@@ -76,11 +76,11 @@ def show_command(settings: Settings, task: str, raw: bool, at: str | None) -> No
     'git session task add "Fix the flaky test"',
     'task=$(git session task add "Port the lexer" --body "With tests." --convoy c-20261122-0a1b)',
 )
-@click.argument("title", help="What is to be done, on one line.")
-@click.option("--body", default="", metavar="TEXT", help="More about it.")
-@click.option("--convoy", metavar="ID", help="The convoy that it belongs to.")
+@click.argument("title", help="Title of the task, on one line.")
+@click.option("--body", default="", metavar="TEXT", help="Set the description.")
+@click.option("--convoy", metavar="ID", help="Set the convoy (group of tasks) of the task.")
 def add_command(settings: Settings, title: str, body: str, convoy: str | None) -> None:
-    """Adds a queued task and prints its id."""
+    """Add a queued task and print its id."""
     log = open_log()
     recorded = log.add_task_row(title, body=body, convoy=convoy)
     say_after_recording(log, recorded["warnings"])
@@ -92,13 +92,13 @@ def add_command(settings: Settings, title: str, body: str, convoy: str | None) -
 
 @command("status", "git session task status t-20261122-4f12 needs-review")
 @task_argument()
-@click.argument("status", type=click.Choice(TASK_STATUSES), help="Where it is to go.")
+@click.argument("status", type=click.Choice(TASK_STATUSES), help="New status.")
 @force_option
 def status_command(settings: Settings, task: str, status: str, force: bool) -> None:
-    """Moves a task along its lifecycle.
+    """Move a task along its lifecycle.
 
-    queued to running; running to blocked or needs-review; blocked to running; needs-review to
-    merged or blocked; dropped from anywhere. merged and dropped are final.
+    queued moves to running, running to blocked or needs-review, blocked to running, needs-review to
+    merged or blocked, and each of these to dropped. merged and dropped are final.
     """
     log = open_log()
     recorded = log.set_task_status_row(task, status, is_forced=force)
@@ -115,9 +115,11 @@ def status_command(settings: Settings, task: str, status: str, force: bool) -> N
 
 @command("comment", 'git session task comment t-20261122-4f12 -m "Waits for the new runner"')
 @task_argument()
-@click.option("-m", "--message", "text", required=True, metavar="TEXT", help="What to say.")
+@click.option(
+    "-m", "--message", "text", required=True, metavar="TEXT", help="Set the text of the comment."
+)
 def comment_command(settings: Settings, task: str, text: str) -> None:
-    """Adds a comment to a task."""
+    """Add a comment to a task."""
     log = open_log()
     recorded = log.comment_row(task, text)
     say_after_recording(log, recorded["warnings"])

@@ -22,13 +22,17 @@ _COLUMNS = (
 
 
 @command("tasks", "git session tasks", "git session tasks --status queued --json")
-@click.option("--status", type=click.Choice(TASK_STATUSES), help="Only tasks of this status.")
-@click.option("--all", "is_all", is_flag=True, help="Closed issues that never had a session too.")
+@click.option(
+    "--status", type=click.Choice(TASK_STATUSES), help="List only tasks with this status."
+)
+@click.option(
+    "--all", "is_all", is_flag=True, help="Include closed issues that never had a session."
+)
 @at_option
 def tasks_command(settings: Settings, status: str | None, is_all: bool, at: str | None) -> None:
-    """Lists the tasks and how their sessions stand.
+    """List tasks and the state of their sessions.
 
-    Any issue can carry sessions: brat's tasks, and plain grite issues by their own ids.
+    Any issue can have sessions: brat's tasks, and plain grite issues under their own ids.
     """
     log = open_past(at)
     rows = log.task_rows(status=status, include_all=is_all)

@@ -42,15 +42,15 @@ _STYLES: Final = {
 )
 @range_options
 @at_option
-@click.option("--no-pager", is_flag=True, help="Print at once, on a terminal too.")
+@click.option("--no-pager", is_flag=True, help="Do not use a pager.")
 def timeline_command(
     settings: Settings, since: str | None, until: str | None, at: str | None, no_pager: bool
 ) -> None:
-    """Draws who worked on what, when, in the terminal.
+    """Draw who worked on what, and when.
 
-    A lane for each task, a bar for each session: the last day's work, or what lived between
-    --since and --until. Times are in UTC. It fits the terminal; in a pipe it is plain text, 100
-    columns wide.
+    Each task has a lane and each session a bar. It shows the last day, or the sessions alive
+    between --since and --until. Times are in UTC. The drawing fits the terminal; in a pipe it is
+    plain text, 100 columns wide.
     """
     from git_session.views.timeline import timeline_row
 

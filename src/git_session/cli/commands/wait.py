@@ -29,27 +29,29 @@ _WITHOUT_CODE: Final = 1
     metavar="[SESSION]...",
     nargs=-1,
     shell_complete=completes("session"),
-    help="Ids or unique prefixes.",
+    help="Session ids or unique prefixes.",
 )
 @click.option(
     "--task",
     metavar="TASK",
     shell_complete=completes("task"),
-    help="All sessions of this task, those to come included.",
+    help="Wait for all sessions of TASK, including sessions that start later.",
 )
 @click.option(
     "--for",
     "state",
     type=click.Choice(STATES),
     default="exit",
-    help="The state to reach or to have passed; default: exit.",
+    help="Set the state to reach or pass; default: exit.",
 )
-@click.option("--any", "is_any", is_flag=True, help="One of them is enough.")
-@click.option("--timeout", metavar="TIME", help="How long at most: 90, 90s, 10m, 2h, 1d.")
 @click.option(
-    "--sync", "is_synced", is_flag=True, help="Take in what the remote has, now and then."
+    "--any", "is_any", is_flag=True, help="Stop when the first session reaches the state."
 )
-@click.option("--propagate", "is_propagated", is_flag=True, help="End with their own exit code.")
+@click.option("--timeout", metavar="TIME", help="Wait no longer than TIME: 90, 90s, 10m, 2h, 1d.")
+@click.option("--sync", "is_synced", is_flag=True, help="Fetch from the remote every few seconds.")
+@click.option(
+    "--propagate", "is_propagated", is_flag=True, help="Exit with the sessions' own exit code."
+)
 def wait_command(
     settings: Settings,
     sessions: tuple[str, ...],
@@ -60,11 +62,11 @@ def wait_command(
     is_synced: bool,
     is_propagated: bool,
 ) -> int:
-    """Waits until sessions have exited, or have come so far.
+    """Wait until sessions exit or reach a state.
 
-    Ends with 0 when they have, with 124 when the time is up, and with 4 when they cannot get there
-    any more: a session exited before, or its process is gone and nobody recorded an end. Whoever
-    supervises it gets 15 seconds for that from when it was first seen gone, within --timeout.
+    The exit code is 0 when they do, 124 after --timeout, and 4 when a session can no longer reach
+    the state. Then it exited before, or its process is gone without a recorded end. A supervisor
+    has 15 seconds to record that end, counted from when the process was first seen gone.
     """
     if is_propagated and state != "exit":
         raise UsageError("--propagate goes with --for exit", "leave --for away")

@@ -33,14 +33,14 @@ _AROUND: Final = 4
 
 
 @command("watch", "git session watch", "git session watch --all", "git session watch | jq .change")
-@click.option("--all", "is_all", is_flag=True, help="Exited sessions too.")
+@click.option("--all", "is_all", is_flag=True, help="Include exited sessions.")
 def watch_command(settings: Settings, is_all: bool) -> int:
-    """Shows the sessions as they change, until Ctrl-C.
+    """Follow session changes until Ctrl-C.
 
-    On a terminal it is a table that stays current, in which sessions that change the same files as
-    another one are marked. In a pipe, or with --json, each change is a JSON line of its own: what
-    was there at first, and then what started, moved, beat, or was found dead. A terminal that
-    cannot move its cursor, TERM=dumb, gets the table anew at each change.
+    On a terminal it shows a table that stays current. The table marks sessions that change the same
+    files. In a pipe, or with --json, each change is a line of JSON: first the sessions that exist,
+    then each start, transition, heartbeat or death. With TERM=dumb the table is printed again after
+    each change.
     """
     from git_session.views.watch import Watch
 

@@ -35,12 +35,16 @@ EVIDENCE: Final = {
     "git session which 5b1e0c2 --json",
     "git session which src/lexer.py:120",
 )
-@click.argument("commit", metavar="COMMIT|FILE:LINE", help="A commit as git takes it, or a line.")
+@click.argument(
+    "commit",
+    metavar="COMMIT|FILE:LINE",
+    help="Commit, in any form git accepts, or a line of a file.",
+)
 def which_command(settings: Settings, commit: str) -> None:
-    """Shows the session that a commit, or a line, was made in.
+    """Show which session made a commit or last changed a line.
 
-    Of a line the last change counts. It names who committed, not who wrote each line of it. The
-    trailers of other tools count, too: Claude-Session, Claude-Session-Id, Entire-Session,
+    For a line, the last change counts. It shows who committed, not who wrote each line of the
+    commit. Trailers of other tools count too: Claude-Session, Claude-Session-Id, Entire-Session,
     Agent-Session-Id, Session-Id, AI-Session.
     """
     from git_session.views.commits import find_sessions_of

@@ -18,22 +18,20 @@ at_option = click.option(
     "--at",
     metavar="MOMENT",
     help=(
-        "As the log told it then. A time as git takes it ('yesterday', '2026-11-22 03:00'), or 2h "
-        "for so long ago, counts "
-        "to the end of its second and by the events' own timestamps, so what other clones "
-        "recorded then and sent later is there. A commit or ref of a log, or a remote's name, "
-        "is that log as it stands there."
+        "Show the log as of MOMENT: a date git understands ('yesterday', '2026-11-22 "
+        "03:00'), a duration ago (2h), or a commit, ref or remote of a log."
     ),
 )
 
 
 def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --since and --until, which find_range reads."""
-    until = click.option("--until", metavar="TIME", help="Only what was there at TIME or before.")
+    until = click.option("--until", metavar="TIME", help="Show only sessions started by TIME.")
     since = click.option(
         "--since",
         metavar="TIME",
-        help="Only what was there at TIME or later: as git takes it, or 2h for so long ago.",
+        help="Show only sessions active at TIME or later: a date git understands, or a duration "
+        "ago (2h).",
     )
     return since(until(function))
 
