@@ -15,10 +15,8 @@ from typing import Final
 
 from benchmarks.fleet_figures import Figures, Settings
 from benchmarks.simulated_store import EPOCH_S, Hub, MemoryStore, choose_head
+from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 from git_session.sync.background import _TIMEOUT_S as BACKGROUND_TIMEOUT_S
-from git_session.sync.rounds import _LONGEST_PAUSE_S as LONGEST_PAUSE_S
-from git_session.sync.rounds import _PAUSE_S as PAUSE_S
-from git_session.sync.rounds import DEFAULT_TIMEOUT_S
 
 Waiting = Generator[float, None, None]
 """A process: what it yields is the time until it goes on, in s."""
@@ -103,7 +101,7 @@ class Clone:
         done = -1
         while self._wanted != done:
             while self._is_syncing:
-                yield PAUSE_S
+                yield FIRST_PAUSE_S
             done = self._wanted
             yield from self._sync(BACKGROUND_TIMEOUT_S)
             yield self._settings.pace_s
@@ -115,7 +113,7 @@ class Clone:
         """Does as Sync.run: rounds until nothing is left to do or the time is up."""
         self._is_syncing = True
         deadline = self._game.clock.now + timeout
-        pause = PAUSE_S
+        pause = FIRST_PAUSE_S
         while not (yield from self._play_round()):
             if self._game.clock.now > deadline:
                 self._give_up()

@@ -12,9 +12,9 @@ import pytest
 
 from git_session.errors import TransitionError
 from git_session.host.beats import Beats
+from git_session.host.clock import read_clock
 from git_session.log.beat import write_beat
 from git_session.log.index.format import SCHEMA
-from git_session.log.queries import read_clock
 from git_session.log.session_log import SessionLog
 from tests.conftest import Cli, git, list_imports, run
 from tests.support.fleet import Clone, make_diverged

@@ -23,11 +23,11 @@ from git_session.git.discovery import find_common_dir
 from git_session.git.messages import ProgressFilter, choose_hint, clean_words
 from git_session.git.program import git_environment
 from git_session.git.push_report import PushOutcome, PushState, parse_push_report
-from git_session.git.settings import DEFAULT_TIMEOUT_S, Address, GitSettings
+from git_session.git.settings import CALL_TIMEOUT_S, Address, GitSettings
 from git_session.host.files.permissions import require_writable
 from git_session.host.files.regular_file import require_regular_objects, require_regular_refs
 
-__all__ = ["DEFAULT_TIMEOUT_S", "Git", "PushOutcome", "PushState", "tracking_name"]
+__all__ = ["Git", "PushOutcome", "PushState", "tracking_name"]
 
 # What the user has configured for branches must not reach our refs: --refmap= keeps a refspec like
 # +refs/*:refs/* from overwriting the local log, --no-filter brings blobs into a partial clone.
@@ -81,7 +81,7 @@ class Git(GitSettings):
         git_dir: Path,
         worktree: Path | None = None,
         *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float = CALL_TIMEOUT_S,
         may_ask: bool = False,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:

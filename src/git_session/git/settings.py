@@ -29,7 +29,7 @@ from git_session.git.values import (
     parse_number,
 )
 
-DEFAULT_TIMEOUT_S: Final = 120.0
+CALL_TIMEOUT_S: Final = 120.0
 """Seconds that one call of git may take."""
 
 REMOTE_KEY: Final = "session.remote"
@@ -67,7 +67,7 @@ class GitSettings:
         git_dir: Path,
         worktree: Path | None = None,
         *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float = CALL_TIMEOUT_S,
         read_without_git: Callable[[], Settings] | None = None,
     ) -> None:
         self.timeout_s = timeout_s
@@ -290,7 +290,7 @@ def read_paths_here(key: str) -> list[str]:
     """
     command = ["git", "config", "--null", "--type=path", "--get-all", key]
     try:
-        ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=DEFAULT_TIMEOUT_S)
+        ended = run_program(command, cwd=Path.cwd(), env=os.environ, timeout_s=CALL_TIMEOUT_S)
     except OSError as error:
         raise EnvironmentFaultError(f"cannot run git: {error.strerror}") from error
     if ended.code not in {0, 1}:

@@ -8,7 +8,6 @@ agent's day of 8 hours, where a commit every 30 s would be 7,680.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ from git_session.errors import (
 from git_session.git.place import UnclearError, find_directories
 from git_session.git.repository.ref_files import read_ref_file
 from git_session.host.beats import Beat, Beats, note_work
+from git_session.host.clock import read_clock
 from git_session.host.processes import read_here, read_process
 
 if TYPE_CHECKING:
@@ -54,11 +54,6 @@ class Beaten:
             "commit": self.commit,
             "warnings": list(self.warnings),
         }
-
-
-def read_clock() -> int:
-    """Reads the wall clock: ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def write_beat(

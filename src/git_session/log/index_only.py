@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
@@ -18,6 +17,7 @@ from git_session.core.wire.json_text import format_json
 from git_session.git.place import UnclearError, find_directories
 from git_session.git.repository.kept import may_be_pruned
 from git_session.git.repository.ref_files import read_ref_file
+from git_session.host.clock import read_clock
 from git_session.host.files.regular_file import StrPath, read_regular
 from git_session.log.index.format import Row, order_of
 from git_session.log.index.log_index import IndexLostError, LogIndex
@@ -59,7 +59,7 @@ def list_quickly(
     if live:
         from git_session.log.row_liveness import Vitals
 
-        vitals, now = Vitals(common_dir), time.time_ns() // 1_000_000
+        vitals, now = Vitals(common_dir), read_clock()
         for row in live:
             vitals.complete(row, now)
     # Those that exited are most of a long list, and stay as the index holds them.

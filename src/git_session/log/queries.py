@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +24,7 @@ from git_session.core.wire import names
 from git_session.core.wire.words import ROLES, STATES
 from git_session.errors import UsageError
 from git_session.git.repository.objects import ObjectStore
+from git_session.host.clock import read_clock
 from git_session.log.reader import LogReader
 from git_session.log.row_liveness import Vitals, complete_past
 
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from git_session.log.past import Moment
 
 Clock = Callable[[], int]
-
-
-def read_clock() -> int:
-    """Reads the wall clock: ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class LogQueries:

@@ -11,9 +11,9 @@ from typing import Final
 from git_session.core.fold.rows import Row
 from git_session.errors import ReadOnlyError
 from git_session.git.repository.objects import ObjectStore
+from git_session.host.clock import read_clock
 from git_session.host.files.regular_file import read_regular
 from git_session.log.actors.actors import ensure_actor, resolve_actor
-from git_session.log.queries import read_clock
 
 _EXCLUDE_RULE: Final = "/.grite/"
 _SAME_RULES: Final = frozenset({"/.grite/", ".grite/", "/.grite", ".grite"})

@@ -26,11 +26,12 @@ from git_session.errors import (
     WireError,
 )
 from git_session.git.repository.refs import PATIENCE_S, unlock_hint
+from git_session.host.clock import Backoff
 from git_session.log.actors.actors import Actor, ensure_actor, read_signing_seed
 from git_session.log.reader import LogReader
 
-_FIRST_PAUSE_S: Final = 0.002
-_LONGEST_PAUSE_S: Final = 0.2
+_FIRST_PAUSE_S: Final = 0.004
+_LONGEST_PAUSE_S: Final = 0.4
 _SETTLING_S: Final = 0.05
 """Many times what grite takes from reading that there is no log to writing its first ref."""
 
@@ -78,7 +79,7 @@ class LogWriter:
         `lock_policy = require`, and whatever the plan raises.
         """
         deadline = time.monotonic() + PATIENCE_S
-        pause = _FIRST_PAUSE_S
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         base: str | None = None
         appended: Appended | None = None
         with self._store.queue():
@@ -97,11 +98,7 @@ class LogWriter:
                     return appended
                 if time.monotonic() > deadline:
                     raise self._give_up()
-                import random  # 1 ms, for those who lost a race
-
-                # Jitter, so that two losers do not meet again.
-                time.sleep(pause * random.uniform(0.5, 1.5))
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                backoff.wait()
 
     def prepare(self, plan: Plan, head: str | None, replay: Replay) -> Appended:
         """Plans and writes the commit after `head`, of which `replay` tells; moves no ref."""

@@ -20,6 +20,7 @@ from git_session.errors import GitSessionError
 from git_session.git.child import start_detached
 from git_session.git.program import git_environment
 from git_session.git.repository.objects import ObjectStore
+from git_session.host.clock import read_clock
 from git_session.host.files.queue import try_lock
 from git_session.host.files.regular_file import read_regular
 from git_session.log.secrets.policy import tell_finds
@@ -96,7 +97,7 @@ def _read_mark(directory: Path) -> str:
 
 
 def _write_status(directory: Path, failure: str | None, found: Sequence[str]) -> None:
-    status = {"ts": time.time_ns() // 1_000_000, "error": failure, "found": found}
+    status = {"ts": read_clock(), "error": failure, "found": found}
     temporary = directory / f"{_STATUS}.{os.getpid()}"
     temporary.write_text(json.dumps(status))
     temporary.replace(directory / _STATUS)

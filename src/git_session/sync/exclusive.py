@@ -6,9 +6,8 @@ exactly one wins, whatever their clocks say. Source: the design, section "Two cl
 
 from __future__ import annotations
 
-import random
 import time
-from typing import Any, Final
+from typing import Any
 
 from git_session.core.fold.find import find_session, find_task
 from git_session.core.fold.replay import FoldedIssue, Replay
@@ -18,16 +17,14 @@ from git_session.core.wire.plain_text import quote_word
 from git_session.errors import AmbiguousError, ConflictError, ContendedError, DamagedLogError
 from git_session.git.remote import Git
 from git_session.git.repository.refs import PATIENCE_S
+from git_session.host.clock import Backoff
 from git_session.log.merge import compare_heads, leads_to, write_merge
 from git_session.log.secrets.policy import Scan, tell_finds
 from git_session.log.session_log import SessionLog
 from git_session.log.writer import Appended
+from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 from git_session.sync.exchange import Exchange, find_deadline
 from git_session.sync.remotes import Remote, choose_remotes, open_git
-from git_session.sync.rounds import DEFAULT_TIMEOUT_S
-
-_PAUSE_S: Final = 0.03
-_LONGEST_PAUSE_S: Final = 2.0
 
 
 def claim_row(
@@ -83,15 +80,14 @@ class _Claim:
 
     def run(self) -> tuple[Appended, str]:
         """Gives what was appended, and the session's id."""
-        pause = _PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             self._exchange.fetch([self._arbiter])
             claim = self._find_landed() or self._push_one()
             if claim is not None:
                 self._follow(claim)
                 return self._tried[claim]
-            time.sleep(random.uniform(0, pause))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            backoff.wait()
 
     def _find_landed(self) -> str | None:
         """Finds a claim that arrived although the answer was lost, under what came after it."""
@@ -161,6 +157,7 @@ class _Claim:
     def _follow(self, claim: str) -> None:
         """Moves the local ref to a claim that has landed, over what was written here meanwhile."""
         deadline = time.monotonic() + PATIENCE_S
+        backoff = Backoff(FIRST_PAUSE_S, FIRST_PAUSE_S)
         while time.monotonic() < deadline:
             with self._log.store.queue():
                 local = self._log.store.read_ref(names.WAL_REF)
@@ -170,7 +167,7 @@ class _Claim:
                 message = "git session start --exclusive"
                 if self._log.store.advance_ref(names.WAL_REF, local, head, message):
                     return
-            time.sleep(random.uniform(0, _PAUSE_S))
+            backoff.wait()
         raise ContendedError(
             f"{self._arbiter.name} has the claim, session {self._tried[claim][1]}, but"
             f" {names.WAL_REF} could not be moved here for {PATIENCE_S:.0f} s",

@@ -8,7 +8,6 @@ section "Two clones".
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -20,9 +19,11 @@ from git_session.errors import DamagedLogError, GitSessionError
 from git_session.git.remote import Git
 from git_session.git.repository.objects import ObjectStore
 from git_session.git.repository.refs import Standstill
+from git_session.host.clock import Backoff, read_clock
 from git_session.log.merge import Comparison, compare_heads, count_unsent, leads_to, write_merge
 from git_session.log.secrets.policy import Scan
 from git_session.log.spool import has_spooled, record_spooled
+from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 from git_session.sync.exchange import Exchange, find_deadline
 from git_session.sync.remotes import Due, Remote, choose_remotes, open_git
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 Direction = Literal["both", "fetch", "push"]
 
-DEFAULT_TIMEOUT_S: Final = 120.0
-_PAUSE_S: Final = 0.03
-_LONGEST_PAUSE_S: Final = 2.0
 _LAST_TRIES: Final = 5
 """How often the local head is tried to be moved, even if the time is up."""
 
@@ -72,15 +70,14 @@ class Sync:
         """
         with self._store.queue("sync"):
             pending = list(self.remotes)
-            pause = _PAUSE_S
+            backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
             is_sending = self._direction != "fetch" and not self._is_dry_run
             with self._exchange.sending_snapshots(self.remotes if is_sending else [], self._scan):
                 while pending := self._play_round(pending):
                     if self.error is not None or time.monotonic() > self._deadline:
                         self._give_up(pending)
                         break
-                    time.sleep(random.uniform(0, pause))
-                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    backoff.wait()
         return self._report()
 
     def _play_round(self, pending: list[Remote]) -> list[Remote]:
@@ -124,6 +121,7 @@ class Sync:
 
         Merge `pushed`, which has landed, first. Return False and set the error on failure.
         """
+        backoff = Backoff(FIRST_PAUSE_S, FIRST_PAUSE_S)
         for tries in count(1):
             with self._store.queue("append"):
                 local = self._read_local()
@@ -134,7 +132,7 @@ class Sync:
             is_late = tries >= _LAST_TRIES and time.monotonic() > self._deadline
             if is_late or self._standstill.is_hopeless:
                 break
-            time.sleep(random.uniform(0, _PAUSE_S))
+            backoff.wait()
         self.error = self._standstill.explain()
         return False
 
@@ -323,7 +321,6 @@ def _record_spooled(store: ObjectStore) -> list[str]:
     """Records the exits that wait beside the beats, and gives warnings; mostly there are none."""
     if not has_spooled(store.common_dir):
         return []
-    from git_session.log.queries import read_clock
     from git_session.log.session_log import SessionLog
 
     with SessionLog(store, actor_id=None, clock=read_clock, environ=os.environ) as log:

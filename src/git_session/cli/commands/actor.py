@@ -107,8 +107,8 @@ def new_command(settings: Settings, label: str | None, makes_default: bool, no_k
     Only the owner can read the private key file. The current actor stays unless --use is given.
     """
     from git_session.git.repository.objects import ObjectStore
+    from git_session.host.clock import read_clock
     from git_session.log.manage_actors import make_actor_row
-    from git_session.log.queries import read_clock
 
     store = ObjectStore.open(find_here())
     row, pinned = make_actor_row(

@@ -19,7 +19,7 @@ from git_session.cli.ui.streams import flush_output
 from git_session.core.fold.rows import Row
 from git_session.errors import EnvironmentFaultError, UsageError
 from git_session.git.repository.objects import ObjectStore
-from git_session.log.queries import read_clock
+from git_session.host.clock import read_clock
 from git_session.log.session_log import SessionLog
 from git_session.sync.rounds import sync_log
 

@@ -13,8 +13,7 @@ from git_session.cli.options import Settings, TimeLimit, command, completes
 from git_session.cli.ui.output import print_data, print_line
 from git_session.cli.ui.streams import is_terminal, say, say_warning
 from git_session.errors import SecretError, UsageError
-
-DEFAULT_TIMEOUT_S = 120.0
+from git_session.sync import DEFAULT_TIMEOUT_S
 
 
 @command(

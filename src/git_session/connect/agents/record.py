@@ -7,7 +7,6 @@ this, so what only beats imports next to nothing.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from git_session.errors import GitSessionError, NotFoundError, TransitionError
 from git_session.git.place import LOCAL_VARIABLES, Place, UnclearError, find_place
 from git_session.git.repository.ref_files import read_ref_file
 from git_session.host.agent_sessions import AgentSessions, Known
+from git_session.host.clock import read_clock
 from git_session.log.beat import write_beat
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run_agent_hook(args: list[str], environ: MutableMapping[str, str]) -> None:
 def record_event(
     event: AgentEvent,
     environ: Mapping[str, str],
-    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    clock: Callable[[], int] = read_clock,
 ) -> None:
     """Records one event in the repository that the agent works in; never fails."""
     path = _find_folder(event, environ)

@@ -22,7 +22,7 @@ from git_session.sync.rounds import sync_log
 TIMEOUT_KEY: Final = "session.pushTimeout"
 """git's setting of how many seconds a push may wait for the log; 0 sends none along."""
 
-DEFAULT_TIMEOUT_S: Final = 10
+_TIMEOUT_S: Final = 10
 
 
 class _TimeIsUpError(BaseException):
@@ -58,12 +58,12 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
 
 def read_timeout(git: GitSettings) -> int:
     """Reads how many seconds a push may wait for the log. Raises ConfigError."""
-    value = git.read_text(TIMEOUT_KEY, default=str(DEFAULT_TIMEOUT_S))
+    value = git.read_text(TIMEOUT_KEY, default=str(_TIMEOUT_S))
     found = parse_number(value)
     if found is None:
         raise ConfigError(
             f"{TIMEOUT_KEY} is {value!a}, which is no number of seconds",
-            f"git config {TIMEOUT_KEY} {DEFAULT_TIMEOUT_S}",
+            f"git config {TIMEOUT_KEY} {_TIMEOUT_S}",
         )
     return found
 

@@ -15,8 +15,8 @@ from git_session.health.doctor.hooks import check_agents, check_hooks
 from git_session.health.doctor.remotes import check_remotes
 from git_session.health.doctor.repository import check_repository
 from git_session.health.doctor.settings import check_settings
+from git_session.host.clock import read_clock
 from git_session.log.actors.config import GriteConfig
-from git_session.log.queries import read_clock
 from git_session.log.reader import LogReader
 from git_session.log.session_log import SessionLog
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from git_session.git.repository import commits
 from git_session.git.repository.commits import OnFault, ReadObject, ignore_fault
 from git_session.git.repository.objects import ObjectStore
 from git_session.git.repository.walk import Walk
+from git_session.host.clock import read_clock
 from git_session.host.files.config_file import cannot_write
 from git_session.host.files.regular_file import (
     open_regular,
@@ -123,7 +123,7 @@ def note_old_head(store: ObjectStore, old: str, new: str) -> None:
     try:
         how = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with open(open_regular(path, how), "ab") as file:
-            file.write(f"{old} {new} {time.time_ns() // 1_000_000}\n".encode())
+            file.write(f"{old} {new} {read_clock()}\n".encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 from git_session.errors import ReadOnlyError
+from git_session.host.clock import Backoff
 
 PATIENCE_S: Final = 5.0
 
-_FIRST_PAUSE_S: Final = 0.0005
-_LONGEST_PAUSE_S: Final = 0.01
+_FIRST_PAUSE_S: Final = 0.001
+_LONGEST_PAUSE_S: Final = 0.02
 _UNSUPPORTED: Final = frozenset(
     {errno.ENOSYS, errno.EINVAL, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 )
@@ -83,12 +84,6 @@ def _try_flock(fd: int) -> bool:
 
 def _wait_for_flock(fd: int, patience: float) -> None:
     deadline = time.monotonic() + patience
-    pause = _FIRST_PAUSE_S
-    while True:
-        if _try_flock(fd) or time.monotonic() > deadline:
-            return
-        import random  # some ms, for those who have to wait
-
-        # Jitter, so that those who wait do not all ask at once.
-        time.sleep(pause * random.uniform(0.5, 1.5))
-        pause = min(pause * 2, _LONGEST_PAUSE_S)
+    backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+    while not _try_flock(fd) and time.monotonic() <= deadline:
+        backoff.wait()
