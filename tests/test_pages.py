@@ -71,6 +71,14 @@ def test_every_page_is_listed_in_the_index() -> None:
     assert pages == set(re.findall(r"\]\(([a-z-]+\.md)\)", index))
 
 
+def test_docs_lines_fit_120_columns() -> None:
+    """Except what cannot be wrapped: tables, what a command prints, and the generated page."""
+    fixed = re.compile(r"^```.*?^```$|^\|.*?$", re.MULTILINE | re.DOTALL)
+    for page in {README, *(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "commands.md"}:
+        prose = fixed.sub("", page.read_text(encoding="utf-8"))
+        assert [line for line in prose.splitlines() if len(line) > 120] == [], page
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
 
