@@ -23,8 +23,7 @@ from git_session.log.secrets.policy import Scan, tell_finds
 from git_session.log.session_log import SessionLog
 from git_session.log.writer import Appended
 from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
-from git_session.sync.exchange import Exchange, find_deadline
-from git_session.sync.remotes import Remote, choose_remotes, open_git
+from git_session.sync.remotes import Exchange, Remote, choose_remotes, find_deadline, open_git
 
 
 def claim_row(

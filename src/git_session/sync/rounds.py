@@ -24,8 +24,14 @@ from git_session.log.merge import Comparison, compare_heads, count_unsent, leads
 from git_session.log.secrets.policy import Scan
 from git_session.log.spool import has_spooled, record_spooled
 from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
-from git_session.sync.exchange import Exchange, find_deadline
-from git_session.sync.remotes import Due, Remote, choose_remotes, open_git
+from git_session.sync.remotes import (
+    Due,
+    Exchange,
+    Remote,
+    choose_remotes,
+    find_deadline,
+    open_git,
+)
 
 if TYPE_CHECKING:
     from git_session.log.session_log import SessionLog
