@@ -17,9 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
-
-from git_session.errors import EnvironmentFaultError
+from typing import Final
 
 _TIMEOUT_S: Final = 10.0
 
@@ -259,18 +257,6 @@ def go_on_alone() -> bool:
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     return True
-
-
-def become_program(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Becomes `command`, found on PATH; streams and directory stay.
-
-    Raises EnvironmentFaultError.
-    """
-    try:
-        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606 - no shell is wanted
-    except OSError as error:
-        message = f"cannot run {command[0]}: {error.strerror}"
-        raise EnvironmentFaultError(message, f"{command[0]} must be on PATH") from error
 
 
 def read_pager_here() -> str | None:

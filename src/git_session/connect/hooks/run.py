@@ -23,7 +23,7 @@ def run_whole(
     Raises UsageError for a hook that is not ours, EnvironmentFaultError.
     """
     from git_session.connect.hooks.shim import HOOKS, format_shim
-    from git_session.git.child import become_program
+    from git_session.git.handover import become_program
 
     if hook not in HOOKS:
         raise UsageError(f"no such hook: {hook}", f"known: {', '.join([*HOOKS, 'agent'])}")
@@ -56,7 +56,7 @@ def finish_hook(
 def _add_trailer(session: str, path: str, source: str, environ: Mapping[str, str]) -> None:
     """Becomes the git that adds the trailer, unless the message has to stay as it is."""
     from git_session.connect.hooks import message
-    from git_session.git.child import become_program
+    from git_session.git.handover import become_program
 
     if not _is_id(session):
         raise UsageError(f"{session!a} cannot be a session's id: this commit does not name it")
