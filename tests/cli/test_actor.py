@@ -85,7 +85,7 @@ def test_only_an_actor_of_this_clone_can_write_here(bundle: Callable[[str], Path
     path = bundle("signed")
     key = re.findall(r'"(\w{64})"', (FIXTURES / "signed.actor.toml").read_text())[0]
     git(path, "config", "session.trustedKey", f"{'ab' * 16} ed25519 {key}")
-    with pytest.raises(NotFoundError, match="not one of this clone"):
+    with pytest.raises(NotFoundError, match="not in this clone"):
         use_actor_row(ObjectStore.open(path), "ab", {})
 
 

@@ -146,7 +146,7 @@ def test_the_session_in_the_environment_is_meant_where_none_is_named(
             ran = cli(repo, command, env=environment)
             assert (ran.code, ran.stdout) == (2, "")
             assert "$GIT_SESSION_ID is not set" in ran.stderr
-            assert "hint: name one" in ran.stderr
+            assert "hint: git session list shows the sessions" in ran.stderr
 
 
 def test_an_illegal_step_is_refused_with_what_is_allowed_and_force_records_it(

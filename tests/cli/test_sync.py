@@ -139,13 +139,13 @@ def test_what_failed_is_an_error_and_what_went_well_a_line(
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (("--fetch", "--push"), 2, "--fetch and --push exclude each other"),
+        (("--fetch", "--push"), 2, "--fetch and --push cannot be used together"),
         (("--timeout", "0"), 2, "timeout"),
-        (("--timeout", "nan"), 2, "no length of time"),
-        (("--timeout", "soon"), 2, "no length of time"),
-        (("nowhere", "--timeout", "1m"), 3, "there is no remote nowhere"),
+        (("--timeout", "nan"), 2, "not a duration"),
+        (("--timeout", "soon"), 2, "not a duration"),
+        (("nowhere", "--timeout", "1m"), 3, "no such remote: nowhere"),
         (("-x",), 2, "-x"),
-        (("--", "--upload-pack=touch x"), 2, "cannot be a remote"),
+        (("--", "--upload-pack=touch x"), 2, "not a remote: "),
     ],
 )
 def test_wrong_arguments_end_with_the_code_of_their_kind(

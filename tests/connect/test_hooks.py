@@ -338,7 +338,7 @@ def test_commit_writes_the_whole_id_of_a_short_one(recorded: tuple[Path, str], c
     assert _commit_in(repo, session) == ([session], "")
     names, said = _commit_in(repo, session[:-2])
     assert names == []
-    assert said.startswith(f"git-session: {session[:-2]} is short for 2 sessions, so this commit ")
+    assert said.startswith(f"git-session: {session[:-2]} matches 2 sessions, so this commit ")
 
 
 def test_commit_completes_no_id_to_hostile_text(recorded: tuple[Path, str]) -> None:

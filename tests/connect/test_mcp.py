@@ -123,7 +123,7 @@ def test_a_start_beside_somebody_else_is_warned_of(repo: Path, task: str) -> Non
         started = await agent("start", task=task)
         assert started["warnings"] == [f"the task has a live session already: {other}"]
         started = await agent("start", task=task, worktree="../nowhere")
-        assert "there is no directory" in started["warnings"][-1]
+        assert "no such directory" in started["warnings"][-1]
 
     _play(_server(repo), story)
 

@@ -308,7 +308,7 @@ def test_status_set_by_a_clock_far_ahead_is_refused(status: str) -> None:
     events = [created(0, "status:queued"), *statuses_at(future, "-queued", "+running")]
     with pytest.raises(ConflictError) as caught:
         keep_status(status, events)
-    assert "would be running all the same: actor aaaaaaaa dated that" in caught.value.message
+    assert "would still be running: actor aaaaaaaa dated that" in caught.value.message
     assert caught.value.exit_code == 4
     assert keep_status("running", events) == []
 

@@ -521,7 +521,7 @@ def test_an_unknown_remote_is_not_found_and_the_known_ones_are_named(path_clone:
         with pytest.raises(NotFoundError) as failed:
             _open(path_clone).ls_remote(word, [WAL])
         assert failed.value.exit_code == 3
-        assert failed.value.hint == "there are: origin"
+        assert failed.value.hint == "remotes: origin"
 
 
 @pytest.mark.parametrize("name", ["team/hub", "a=b", "größe", "we:ird*", "-x.y"])

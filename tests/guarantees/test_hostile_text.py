@@ -399,7 +399,7 @@ def test_output_that_is_a_link_is_none(hostile: Path, ask: Ask) -> None:
     path.symlink_to(hostile.parent / "secret")
     answer = ask(f"tail {PLAIN}")
     assert (answer.code, answer.stdout) == (3, b"")
-    assert f"no output of {PLAIN} is kept here".encode() in answer.stderr
+    assert f"no output of {PLAIN} is saved here".encode() in answer.stderr
 
 
 def test_a_commit_gets_the_trailer_of_its_session_and_nothing_else(hostile: Path, cli: Cli) -> None:

@@ -116,7 +116,7 @@ def test_at_a_commit_ref_or_remote_the_log_is_what_that_commit_holds(night: Path
 
 
 def test_a_commit_of_the_code_is_refused_with_the_way_to_its_time(night: Path) -> None:
-    with pytest.raises(UsageError, match="not one of a session log") as caught:
+    with pytest.raises(UsageError, match="not a commit of a session log") as caught:
         SessionLog.open(night).at("HEAD")
     assert "git show -s --format=%cI" in (caught.value.hint or "")
 
@@ -266,7 +266,7 @@ def test_two_times_the_wrong_way_round_are_refused_and_one_still_to_come_is_said
 ) -> None:
     ran = cli(night, "diff", _iso(EPOCH + 6 * HOUR), _iso(THREE))
     assert (ran.code, ran.stdout) == (2, "")
-    assert "the earlier one comes first" in ran.stderr
+    assert "put the earlier moment first" in ran.stderr
     ran = cli(night, "list", "--at", "2090-01-01")
     assert ran.code == 0
     assert "2090-01-01 is still to come" in ran.stderr

@@ -347,7 +347,7 @@ def test_a_setting_for_one_command_alone_counts_for_what_that_records(
     once = {"GIT_CONFIG_PARAMETERS": "'session.secrets'='refuse'"}
     ran = cli(clone.path, "task", "comment", task, "-m", f"key {TOKEN}", env=once)
     assert (ran.code, ran.stdout) == (4, "")
-    assert "it is not recorded" in ran.stderr
+    assert "not recorded" in ran.stderr
     assert Clone(clone.path).head == head
     assert cli(clone.path, "task", "comment", task, "-m", "fine", env=once).code == 0
 
@@ -366,7 +366,7 @@ def test_under_refuse_a_credential_is_not_recorded_and_a_session_that_has_one_ca
     ):
         ran = cli(clone.path, *words)
         assert ran.code == 4
-        assert "error: it is not recorded, as it holds what looks like a credential" in ran.stderr
+        assert "error: not recorded, because it seems to contain a credential" in ran.stderr
         assert words[-1].rpartition("=")[2] not in ran.stdout + ran.stderr
     assert clone.head == before
     assert cli(clone.path, "exit", session, "--reason", "done").code == 0
@@ -452,8 +452,12 @@ def test_the_doctor_tells_what_is_done_about_secrets(
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("session.secrets", "maybe", "session.secrets is 'maybe', which is none of warn, refuse"),
-        ("session.secretsAllow", "(", "is no regular expression"),
+        (
+            "session.secrets",
+            "maybe",
+            "session.secrets is 'maybe', which is not one of warn, refuse",
+        ),
+        ("session.secretsAllow", "(", "is not a regular expression"),
     ],
 )
 def test_a_setting_that_cannot_be_is_said_and_nothing_leaves(

@@ -102,7 +102,7 @@ def test_what_is_not_kept_here_is_not_found(cli: Cli, repo: Path, task: str) -> 
     session = cli(repo, "start", task).stdout.strip()
     ran: Ran = cli(repo, "tail", session)
     assert (ran.code, ran.stdout) == (3, "")
-    assert f"no output of {session} is kept here" in ran.stderr
+    assert f"no output of {session} is saved here" in ran.stderr
     assert cli(repo, "tail", "-f", session, "--json").code == 2
 
 

@@ -356,7 +356,7 @@ def test_a_remote_without_a_log_that_is_one_decides_nothing(clones: list[Clone],
     one, _ = clones
     blob = git(hub.path, "hash-object", "-w", "--stdin", stdin="no commit")
     set_head(hub.path, blob)
-    with pytest.raises(DamagedLogError, match="do not come together"):
+    with pytest.raises(DamagedLogError, match="cannot be merged"):
         claim(one, task_of(one))
     assert read_head(hub.path) == blob
 
@@ -371,7 +371,7 @@ def test_a_lock_file_that_was_left_behind_here_does_not_hide_that_the_claim_land
     with pytest.raises(ContendedError, match="origin has the claim, session s-") as caught:
         claim(one, task_of(one))
     lock.unlink()
-    assert caught.value.hint == "git session sync brings it here"
+    assert caught.value.hint == "git session sync fetches it"
     one.sync_well()
     assert len(live_sessions(one, task_of(one))) == 1
 

@@ -209,7 +209,7 @@ def test_without_a_log_or_with_nothing_for_grite_in_it_there_is_none(repo: Path)
     with pytest.raises(NotFoundError, match="there is no log"):
         write_snapshot_row(open_log(repo))
     append(repo, events.comment("of no issue", 1).raw)
-    with pytest.raises(NotFoundError, match="nothing that grite could rebuild from"):
+    with pytest.raises(NotFoundError, match="nothing for grite to rebuild from"):
         write_snapshot_row(open_log(repo))
     assert git(repo, "for-each-ref", "refs/grite/snapshots") == ""
 

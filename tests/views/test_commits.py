@@ -106,15 +106,15 @@ def test_a_line_leads_to_the_session_that_changed_it_last(repo: Path, monkeypatc
     row = find_sessions_of(SessionLog.open(repo), "file:1", repo / "deep")
     assert (row["file"], row["line"], row["subject"]) == ("file", 1, "one")
     monkeypatch.chdir(repo)
-    with pytest.raises(NotFoundError, match="nothing names a session of commit"):
+    with pytest.raises(NotFoundError, match="no session is known for commit"):
         which(repo, "code.txt:1")
     (repo / "code.txt").write_text("changed\n")
     with pytest.raises(NotFoundError, match=r"line 1 of code\.txt is not committed yet"):
         which(repo, "code.txt:1")
-    with pytest.raises(NotFoundError, match=r"git knows no line 9 of .*code\.txt"):
+    with pytest.raises(NotFoundError, match=r"no line 9 in .*code\.txt"):
         which(repo, "code.txt:9")
     (repo / "new").write_text("x\n")
-    with pytest.raises(NotFoundError, match="git knows no line 1 of"):
+    with pytest.raises(NotFoundError, match="no line 1 in"):
         which(repo, "new:1")
     (repo.parent / "outside").write_text("x\n")
     with pytest.raises(UsageError, match="not in the checkout"):
@@ -256,7 +256,7 @@ def test_which_finds_a_commit_by_its_branch_until_merged(
     git(repo, "branch", "--quiet", "-D", session)
     assert named(repo, oid) == [(session, "branch", [session])]
     git(repo, "merge", "--quiet", f"origin/{session}")
-    with pytest.raises(NotFoundError, match="nothing names a session"):
+    with pytest.raises(NotFoundError, match="no session is known"):
         which(repo, oid)
 
 
@@ -271,13 +271,13 @@ def test_which_takes_no_work_of_others_for_a_sessions(
         env = {"GIT_COMMITTER_DATE": when}
         words = ("commit", "--quiet", "--allow-empty", "--message=Another's")
         assert run(checkout, "git", *words, env=env).code == 0
-        with pytest.raises(NotFoundError, match="nothing names a session"):
+        with pytest.raises(NotFoundError, match="no session is known"):
             which(repo, session)
     assert named(repo, oid) == [(session, "branch", [session])]
     git(repo, "branch", "another", session)
-    with pytest.raises(NotFoundError, match="nothing names a session"):
+    with pytest.raises(NotFoundError, match="no session is known"):
         which(repo, oid)
-    with pytest.raises(NotFoundError, match="nothing names a session"):
+    with pytest.raises(NotFoundError, match="no session is known"):
         which(repo, "main")
 
 

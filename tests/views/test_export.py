@@ -211,9 +211,9 @@ def test_what_is_no_file_is_written_to_and_not_replaced(cli: Cli, lifecycle: Pat
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (("-o", "sessions.txt"), 2, "is no format"),
-        (("--format", "csv", "--json"), 2, "cannot both be on stdout"),
-        (("--format", "html", "--of", "transitions"), 2, "a page shows sessions"),
+        (("-o", "sessions.txt"), 2, "cannot guess the format of"),
+        (("--format", "csv", "--json"), 2, "cannot both write to stdout"),
+        (("--format", "html", "--of", "transitions"), 2, "--format html exports sessions only"),
         (("--format", "csv", "-o", "."), 5, "it is a directory"),
         (("-o", "nowhere/a.csv"), 5, "mkdir -p nowhere"),
         (("--since", "now", "--until", "yesterday"), 2, "is later than"),

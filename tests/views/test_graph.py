@@ -243,7 +243,7 @@ def test_every_field_of_the_json_can_be_printed(cli: Cli, forked: Path) -> None:
     ],
 )
 def test_what_is_no_placeholder_is_refused(form: str, hint: str) -> None:
-    with pytest.raises(UsageError, match="is no placeholder") as caught:
+    with pytest.raises(UsageError, match="unknown placeholder") as caught:
         Format(form)
     assert (caught.value.hint or "").startswith(hint)
 

@@ -7,7 +7,6 @@ environment; 130 is Ctrl-C and 141 a reader that went away, as with git.
 from __future__ import annotations
 
 import errno
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -29,13 +28,6 @@ from git_session.errors import INTERRUPTED, EnvironmentFaultError, GitSessionErr
 READER_GONE: Final = 141
 _PROGRAM: Final = "git session"
 _NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
-_PLAINER: Final = (
-    (r"is not a valid integer( range)?", "is no whole number"),
-    (r"is not in the range x>=(-?\d+)", r"is less than \1"),
-    (r"is not in the range (-?\d+)<=x<=(-?\d+)", r"is not between \1 and \2"),
-    (r"^Got unexpected extra arguments? \((.*)\)", r"nothing more is expected here: \1"),
-)
-"""What the parser says, and how it is said here."""
 
 
 def run_command_line(args: Sequence[str]) -> int:
@@ -63,7 +55,7 @@ def run_command_line(args: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last one to know: nobody may see a traceback
         if (fault := _find_fault(error)) is not None:
             return _tell(args, settings, fault, fault.code, fault.exit_code)
-        hint = "this is a bug of git-session; run it again with --debug to see where"
+        hint = "this is a bug in git-session; run it again with --debug for a traceback"
         message = f"internal error: {type(error).__name__}: {error}"
         return _tell(args, settings, GitSessionError(message, hint), "internal", 1)
     finally:
@@ -74,16 +66,16 @@ def _find_fault(error: Exception) -> EnvironmentFaultError | None:
     """Find what the machine lacks that any line of the program may run into."""
     if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
         return EnvironmentFaultError(
-            f"too few files may be open at once: {error.strerror}",
-            "ulimit -n shows the limit of a process; 64 are enough",
+            f"the limit on open files is too low: {error.strerror}",
+            "raise it: ulimit -n 64 is enough",
         )
     if isinstance(error, OverflowError):
         try:
             time.time()
         except OverflowError:
             return EnvironmentFaultError(
-                "the clock of this machine is later than Python can tell (the year 2262)",
-                "date shows it; set it right",
+                "the system clock is past the year 2262, which Python cannot handle",
+                "date shows it; correct it",
             )
     return None
 
@@ -112,7 +104,7 @@ def _tell_usage(args: Sequence[str], settings: Settings, error: click.ClickExcep
     path = context.command_path if context is not None else _PROGRAM
     meant = _guess_meant(args, context, error)
     hint = f"did you mean {meant}?" if meant else f"{path} -h shows how it is used"
-    told = UsageError(_put_plainly(error), hint)
+    told = UsageError(_format_usage(error), hint)
     return _tell(args, settings, told, told.code, error.exit_code)
 
 
@@ -134,15 +126,13 @@ def _guess_meant(
     return None if is_group or type(error) is not click.UsageError else guess_command(path, args)
 
 
-def _put_plainly(error: click.ClickException) -> str:
-    """Puts what the parser says in the words that all other errors have."""
+def _format_usage(error: click.ClickException) -> str:
+    """Give the parser's own sentence, in lower case and without a full stop."""
     message = error.format_message()
     if isinstance(error, (click.NoSuchCommand, click.NoSuchOption)):
         message = error.message
     elif isinstance(error, click.BadParameter) and error.param is not None and error.message:
         message = f"Invalid value for {_name_parameter(error.param)}: {error.message}"
-    for pattern, plain in _PLAINER:
-        message = re.sub(pattern, plain, message)
     return message[:1].lower() + message[1:].removesuffix(".")
 
 

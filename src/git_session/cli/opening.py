@@ -123,7 +123,7 @@ def name_here() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - as above
     except OSError as error:
-        raise NotARepositoryError("the current directory is not there any more") from error
+        raise NotARepositoryError("the current directory no longer exists") from error
 
 
 def say_problems(log: LogQueries) -> None:

@@ -104,7 +104,7 @@ class TimeLimit(click.ParamType[float]):
 
         seconds = parse_duration(value) / 1000
         if seconds <= 0:
-            raise UsageError("--timeout 0 leaves no time at all", "write it so: 90, 90s, 10m, 2h")
+            raise UsageError("--timeout must be greater than 0", "examples: 90, 90s, 10m, 2h")
         return seconds
 
 
@@ -168,8 +168,8 @@ def require_session(session: str | None) -> str:
     found = session or os.environ.get(SESSION_VARIABLE)
     if not found:
         raise UsageError(
-            f"no session is named, and ${SESSION_VARIABLE} is not set",
-            "name one: git session list shows them",
+            f"no session given, and ${SESSION_VARIABLE} is not set",
+            "git session list shows the sessions",
         )
     return found
 
@@ -219,9 +219,9 @@ def _enter_directories(
         try:
             os.chdir(path)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotARepositoryError(f"there is no directory {path}") from error
+            raise NotARepositoryError(f"no such directory: {path}") from error
         except OSError as error:
-            raise EnvironmentFaultError(f"cannot go to {path}: {error.strerror}") from error
+            raise EnvironmentFaultError(f"cannot change to {path}: {error.strerror}") from error
 
 
 def _set_json(context: click.Context, _parameter: click.Parameter, is_set: bool) -> None:

@@ -210,7 +210,7 @@ class Reporter:
     def _require(self, session: str | None) -> str:
         found = session or self._session
         if found is None:
-            raise UsageError("no session is named, and you have started none", "call start first")
+            raise UsageError("no session given, and you have started none", "call start first")
         return found
 
     def _recorded(self, log: SessionLog, row: dict[str, Any]) -> Recorded:

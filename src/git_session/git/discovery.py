@@ -82,4 +82,4 @@ def explain_refusal(
         return UnsupportedRepositoryError(f"{git_dir} names its objects by {objects}", hint)
     if refs != "files":
         return UnsupportedRepositoryError(f"{git_dir} keeps its refs in a {refs}", hint)
-    return EnvironmentFaultError(f"cannot open the repository: {reason}", "git status may tell why")
+    return EnvironmentFaultError(f"cannot open the repository: {reason}", "git status may show why")

@@ -94,7 +94,7 @@ class History(GitSettings):
         ended = self._run(args, git_environment())
         if ended.code != 0:
             said = [words.removeprefix("fatal: ") for words in split_words(ended.stderr)]
-            raise NotFoundError(f"git knows no line {line} of {path}", lines=said)
+            raise NotFoundError(f"no line {line} in {path}", lines=said)
         oid = os.fsdecode(ended.stdout[:40])
         return None if oid == _UNCOMMITTED else oid
 
@@ -103,7 +103,7 @@ class History(GitSettings):
         ended = self._run(["log", *_SHOWN, *words, "--"], git_environment())
         if ended.code != 0:
             raise EnvironmentFaultError(
-                "git cannot list its commits", "git log tells more", split_words(ended.stderr)
+                "git cannot list its commits", "git log may show why", split_words(ended.stderr)
             )
         fields = ended.stdout.decode(errors="replace").split("\0")
         for start in range(0, len(fields) - _FIELDS + 1, _FIELDS):

@@ -217,7 +217,7 @@ class Git(GitSettings):
             said = clean_words(ended.stderr)
             raise RemoteTimeoutError(
                 f"{address} did not answer within {self.timeout_s:g} seconds",
-                "sync again; --timeout gives it longer",
+                "sync again with a longer --timeout",
                 said,
             )
         return ended

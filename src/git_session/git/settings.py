@@ -91,7 +91,7 @@ class GitSettings:
         found = parse_flag(known[name]) if name in known else default
         if found is None:
             raise ConfigError(
-                f"{key} is {known[name]!a}, which is neither a yes nor a no",
+                f"{key} is {known[name]!a}, which is not a boolean",
                 f"git config {key} true, or false",
             )
         return found
@@ -156,15 +156,15 @@ class GitSettings:
             return ["origin"]
         if remotes:
             raise NotFoundError(
-                f"none of the remotes is chosen to sync with: {', '.join(remotes)}",
-                f"git session sync {quote_word(remotes[0])}, or for always: "
+                f"no remote is selected for sync: {', '.join(remotes)}",
+                f"git session sync {quote_word(remotes[0])}, or permanently: "
                 f"git config session.remote {quote_word(remotes[0])}",
             )
         from git_session.host.files.permissions import require_readable
 
         # git takes a folder whose objects it may not see for no repository, and tells no settings.
         require_readable(self._git_dir / "objects")
-        raise NotFoundError("no remote to sync with", "git remote add origin URL names one")
+        raise NotFoundError("no remote to sync with", "git remote add origin URL")
 
     def find_address(self, remote: str) -> Address:
         """Finds what a word means: a configured remote, else a URL, else a path.
@@ -172,9 +172,7 @@ class GitSettings:
         Raises NotFoundError, and UsageError for a word that git could take for something else.
         """
         if not remote or remote.startswith("-") or _CONTROLS.search(remote):
-            raise UsageError(
-                f"{remote!a} cannot be a remote", "git remote lists those that are configured"
-            )
+            raise UsageError(f"not a remote: {remote!a}", "git remote lists the configured remotes")
         remotes = self.remotes()
         if remote in remotes:
             return Address(remote, is_configured=True)
@@ -185,9 +183,9 @@ class GitSettings:
         for start in (Path.cwd(), self._start):
             if (start / named).exists():
                 return Address(str(start / named), is_configured=False)
-        known = f"there are: {', '.join(remotes)}" if remotes else "git remote add adds one"
-        path = ", nor anything at that path" if "/" in remote else ""
-        raise NotFoundError(f"there is no remote {remote}{path}", known)
+        known = f"remotes: {', '.join(remotes)}" if remotes else "git remote add NAME URL"
+        kind = "remote or path" if "/" in remote else "remote"
+        raise NotFoundError(f"no such {kind}: {remote}", known)
 
     def _is_shorthand(self, word: str) -> bool:
         """Tells whether `url.*.insteadOf` makes an address of a word."""
@@ -246,7 +244,7 @@ class GitSettings:
         if ended.code not in {0, 1}:
             raise ConfigError(
                 "git cannot read its configuration",
-                "git config --list --show-origin tells which file says what",
+                "git config --list --show-origin shows which file sets what",
                 split_words(ended.stderr),
             )
         return _split(ended.stdout)
@@ -276,8 +274,8 @@ class GitSettings:
             ) from error
         if ended.code == _USAGE:
             raise EnvironmentFaultError(
-                "git does not understand what it is asked",
-                "git-session needs git 2.39 or later; git --version tells",
+                "git does not support an option that git-session needs",
+                "git-session needs git 2.39 or later; check git --version",
                 split_words(ended.stderr)[:1],
             )
         return ended
@@ -296,7 +294,7 @@ def read_paths_here(key: str) -> list[str]:
     if ended.code not in {0, 1}:
         raise ConfigError(
             f"git cannot read {key}",
-            "git config --list --show-origin tells which file says what",
+            "git config --list --show-origin shows which file sets what",
             split_words(ended.stderr),
         )
     return _split(ended.stdout)

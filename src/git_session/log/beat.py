@@ -135,7 +135,7 @@ class _Changes:
         """Raises UsageError for a word or a name that cannot be."""
         if self.activity is not None and self.activity not in ACTIVITIES:
             raise UsageError(
-                f"no such activity: {self.activity}", f"known: {', '.join(ACTIVITIES)}"
+                f"unknown activity: {self.activity}", f"known: {', '.join(ACTIVITIES)}"
             )
         for key in self.attributes:
             names.require_attribute_name(key)
@@ -201,10 +201,10 @@ def _choose_by_worktree(
         log.keeper.sweep(log.has_exited, older_than_ms=0)
         found = _list_living(beats, worktree)
     if not found:
-        raise UsageError("no session is named, and none lives in this checkout", hint)
+        raise UsageError("no session given, and none is active in this checkout", hint)
     if len(found) > 1:
         listed = [f"{held.task_id}/{held.session_id}" for held in found[:_LISTED]]
-        raise AmbiguousError("several sessions live in this checkout", hint, listed)
+        raise AmbiguousError("several sessions are active in this checkout", hint, listed)
     return found[0].grite_issue_id, found[0].session_id
 
 

@@ -112,7 +112,7 @@ class BeatKeeper:
             return parse_duration(text)
         except UsageError as error:
             raise ConfigError(
-                f"{INTERVAL_KEY} is {text!r}, which is no length of time",
+                f"{INTERVAL_KEY} is {text!r}, which is not a duration",
                 f"git config {INTERVAL_KEY} {DEFAULT_INTERVAL}",
             ) from error
 

@@ -91,7 +91,7 @@ def use_actor_row(store: ObjectStore, ref: str, environ: Mapping[str, str]) -> R
     known = _Known(store, environ)
     actor_id = known.find(ref, {})
     if actor_id not in known.own:
-        raise NotFoundError(f"actor {actor_id} is not one of this clone", _HINT)
+        raise NotFoundError(f"actor {actor_id} is not in this clone", _HINT)
     use_actor(store.common_dir, actor_id)
     return _Known(store, environ).row(actor_id, None)
 
@@ -110,7 +110,7 @@ def actor_key_row(
     key = next((key for key in known.keys if key.actor_id == actor_id), None)
     if key is None:
         raise NotFoundError(
-            f"actor {actor_id} has no key", "git session actor new makes an actor with one"
+            f"actor {actor_id} has no key", "git session actor new creates an actor with a key"
         )
     seed = read_signing_seed(actor, store.common_dir) if actor and with_private else None
     if with_private and seed is None:
@@ -144,14 +144,14 @@ class _Known:
             if self._writer is None:
                 raise NotFoundError(
                     "there is no actor yet",
-                    "git session actor new makes one, as does the first use",
+                    "git session actor new creates one",
                 )
             return self._writer.actor_id
         found = [actor_id for actor_id in self.ids(counts) if actor_id.startswith(ref.lower())]
         if not found or not ref:
-            raise NotFoundError(f"there is no actor {ref}", _HINT)
+            raise NotFoundError(f"no such actor: {ref}", _HINT)
         if len(found) > 1:
-            raise AmbiguousError(f"{ref} is short for {len(found)} actors", lines=found)
+            raise AmbiguousError(f"{ref} matches {len(found)} actors", lines=found)
         return found[0]
 
     def row(self, actor_id: str, counts: Counts | None) -> Row:

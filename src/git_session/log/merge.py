@@ -147,8 +147,8 @@ def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> i
 def _lack(what: str) -> DamagedLogError:
     return DamagedLogError(
         f"a part of the log is missing here: {what}",
-        "git session repair --from REMOTE brings back what a remote has, and with --apply lets the"
-        " log go on without the rest",
+        "git session repair --from REMOTE restores what a remote has; with --apply the"
+        " log continues without the rest",
     )
 
 
@@ -175,7 +175,7 @@ class _Line:
             raise _lack(self._faults[0][1])
         if not is_of_log(first):
             raise DamagedLogError(
-                f"commit {head} is no commit of a log: it holds neither meta.json nor events",
+                f"commit {head} is no commit of a log: it has neither meta.json nor events",
                 f"git log {head} shows what it is",
             )
 

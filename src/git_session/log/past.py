@@ -80,6 +80,6 @@ def _require_log_commit(store: ObjectStore, commit: str, words: str) -> None:
         parse_meta(store.read_file_at(commit, names.META_PATH) or b"")
     except WireError as error:
         raise UsageError(
-            f"{words} is commit {commit[:7]}, which is not one of a session log",
-            f'to see the sessions of that time: --at "$(git show -s --format=%cI {commit[:7]})"',
+            f"{words} is commit {commit[:7]}, which is not a commit of a session log",
+            f'for the sessions at that time: --at "$(git show -s --format=%cI {commit[:7]})"',
         ) from error

@@ -89,7 +89,7 @@ class LogRecorder(TaskRecorder):
         require_words([kind], SESSION_TYPES, "type")
         require_id(session_id)
         if pid is not None and not 0 <= pid <= U32_MAX:
-            raise UsageError(f"{pid} cannot be a pid", f"0 to {U32_MAX}")
+            raise UsageError(f"not a process id: {pid}", f"use 0 to {U32_MAX}")
         stored = self._stored_worktree(worktree)
         process = None if pid is None else read_process(pid)
         given = make_extras(process or read_host(), attributes, extras)
@@ -100,7 +100,7 @@ class LogRecorder(TaskRecorder):
             chosen["id"] = session_id or new_id(names.format_session_id, now, _session_ids(replay))
             if chosen["id"] in folded.sessions.lives:
                 raise ConflictError(
-                    f"task {folded.issue.task_id} has a session {chosen['id']} already",
+                    f"task {folded.issue.task_id} already has a session {chosen['id']}",
                     f"git session show {quote_word(chosen['id'])}",
                 )
             found = {**self._find_parent(replay, chosen["id"]), **given}
@@ -167,7 +167,7 @@ class LogRecorder(TaskRecorder):
     ) -> Row:
         """Records a session's end; without a reason code 0 is `completed`, any other `crash`."""
         if code is not None and not I32_MIN <= code <= I32_MAX:
-            raise UsageError(f"{code} cannot be an exit code", f"{I32_MIN} to {I32_MAX}")
+            raise UsageError(f"not an exit code: {code}", f"use {I32_MIN} to {I32_MAX}")
         changes: dict[str, Any] = {
             "exit_code": code,
             "exit_reason": reason
@@ -212,7 +212,7 @@ class LogRecorder(TaskRecorder):
                 f"there is no process {pid} here, so it tells nobody whether the session is alive"
             )
         if path and not Path(self.top or "", path).is_dir():
-            missing.append(f"there is no directory {path}")
+            missing.append(f"no such directory: {path}")
         return missing
 
     def draw_session_id(self) -> str:

@@ -90,7 +90,7 @@ def new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) ->
         drawn = form(now, _draw_digits())
         if drawn not in taken:
             return drawn
-    raise ConflictError("no free id could be drawn for today", "give one: --session-id ID")
+    raise ConflictError("no free id is left for today", "choose one: --session-id ID")
 
 
 def _draw_digits() -> str:
@@ -101,5 +101,5 @@ def require_id(given: str | None) -> None:
     """Raises UsageError for what cannot be an id."""
     if given is not None and not names.is_safe_id(given):
         raise UsageError(
-            f"{given!r} cannot be an id", "letters, digits, '.', '_' and '-', at most 128 of them"
+            f"not an id: {given!r}", "use at most 128 letters, digits, '.', '_' and '-'"
         )

@@ -172,8 +172,8 @@ class LogWriter:
         if replay.requires_signature and not all(judge and judge(event) for event in events):
             raise EnvironmentFaultError(
                 f"verify_signatures is require, and actor {self.actor.actor_id[:8]} has no signing"
-                " key that is trusted here: what it writes would not be read",
-                "git session actor new --use makes an actor that signs and writes from now on",
+                " key that is trusted here: its events would be ignored",
+                "git session actor new --use creates an actor that signs, and uses it",
             )
 
     def _refuse_secrets(self, replay: Replay, issue_id: bytes, events: Sequence[Event]) -> None:

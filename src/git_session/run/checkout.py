@@ -38,7 +38,7 @@ class Workplace:
         elif worktree:
             self.worktree = Path.cwd() / worktree
             if not self.worktree.is_dir():
-                raise UsageError(f"there is no directory {worktree}", "--new-worktree makes one")
+                raise UsageError(f"no such directory: {worktree}", "--new-worktree makes one")
         self.output: Path | None = None
         if keeps_output:
             self.output = self._require_top() / names.LOGS_DIR / f"{session_id}.log"
@@ -52,7 +52,7 @@ class Workplace:
             self.output_fd = create_output(self.output)
         except OSError as error:
             raise EnvironmentFaultError(
-                f"cannot make {self.output}: {error.strerror}", "without --log nothing is kept"
+                f"cannot make {self.output}: {error.strerror}", "or run it without --log"
             ) from error
 
     def remove_output(self) -> None:
@@ -69,6 +69,6 @@ class Workplace:
     def _require_top(self) -> Path:
         if self._log.top is None:
             raise UsageError(
-                "a bare repository has no checkout to keep that in", "run it in a worktree"
+                "a bare repository has no checkout to store that in", "run it in a worktree"
             )
         return self._log.top

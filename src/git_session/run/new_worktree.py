@@ -25,8 +25,8 @@ def add_worktree(git_dir: Path, path: Path) -> None:
         ended = run_program(command, cwd=path.parent, env=git_environment(), timeout_s=_TIMEOUT_S)
     except OSError as error:
         raise EnvironmentFaultError(
-            f"cannot make the worktree {path}: {error.strerror}",
-            "git must be installed, and the place be writable",
+            f"cannot create the worktree {path}: {error.strerror}",
+            "check that git is installed and the path is writable",
         ) from error
     if ended.code != 0:
         said = split_words(ended.stderr) or ["it took too long"]

@@ -44,8 +44,8 @@ def find_tail(log: LogQueries, ref: str, lines: int) -> Tail:
     path = log.log_file(row["session_id"])
     if path is None:
         raise NotFoundError(
-            f"no output of {row['session_id']} is kept here",
-            "git session run --log keeps it, on the host that it runs on",
+            f"no output of {row['session_id']} is saved here",
+            "git session run --log saves it, on the host it runs on",
         )
     try:
         return Tail(row, path, find_last_lines(path, lines), _matches(row, path))

@@ -147,8 +147,7 @@ class _Claim:
                 return write_merge(self._log.store, comparison)
         except DamagedLogError as error:
             raise DamagedLogError(
-                f"the log here and that of {self._arbiter.name} do not come together:"
-                f" {error.message}",
+                f"the log here and that of {self._arbiter.name} cannot be merged: {error.message}",
                 error.hint,
             ) from error
         return local
@@ -170,7 +169,7 @@ class _Claim:
         raise ContendedError(
             f"{self._arbiter.name} has the claim, session {self._tried[claim][1]}, but"
             f" {names.WAL_REF} could not be moved here for {PATIENCE_S:.0f} s",
-            f"{self._sync} brings it here",
+            f"{self._sync} fetches it",
         )
 
     def _refuse_if_taken(self, replay: Replay, folded: FoldedIssue) -> None:

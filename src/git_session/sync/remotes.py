@@ -142,7 +142,7 @@ class Remote:
         """Notes that the time was up before the remote had `unsent` transitions, and more."""
         what = f"{unsent} transition{'s' * (unsent != 1)}" if unsent else "news"
         message = f"{self.name} kept moving until the time was up: {what} from here not yet there"
-        hint = "git session sync tries again; --timeout gives it longer"
+        hint = "run git session sync again with a longer --timeout"
         said: list[str] = []
         if self.refusal is not None and self.refusal.words:
             said = self.refusal.words.split("\n")
@@ -445,7 +445,7 @@ def choose_remotes(git: Git, given: Sequence[str]) -> list[Remote]:
 def find_deadline(timeout: float) -> float:
     """Gives the monotonic time that `timeout` seconds from now will be. Raises UsageError."""
     if not timeout > 0:
-        raise UsageError(f"{timeout:g} s is no time limit", "give it more than 0 seconds")
+        raise UsageError(f"not a time limit: {timeout:g} s", "use more than 0 seconds")
     return time.monotonic() + timeout
 
 

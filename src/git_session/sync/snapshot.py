@@ -40,7 +40,7 @@ def write_snapshot_row(log: SessionLog, *, is_forced: bool = False) -> Row:
     events = _choose_events(replay)
     if not events:
         raise NotFoundError(
-            "the log holds nothing that grite could rebuild from", "git session fsck says why"
+            "the log has nothing for grite to rebuild from", "git session fsck shows why"
         )
     parts, chunks = _format_chunks(events)
     report = {
@@ -120,7 +120,7 @@ def _choose_name(log: SessionLog, *, above: int) -> int:
     chosen = max(log.clock(), newest + 1, above + 1)
     if not names.is_snapshot_ref(names.snapshot_ref(chosen)):
         raise ConflictError(
-            f"{taken[newest]} is named for so late a time that no snapshot can come after it",
+            f"{taken[newest]} has the latest possible date, so no snapshot can follow it",
             f"git update-ref -d {taken[newest]} removes it, here and where it came from",
         )
     return chosen

@@ -45,7 +45,7 @@ def find_sessions_of(log: LogQueries, words: str, here: Path) -> Row:
     named = named or list(_find_by_branch(history, commit, known))
     if not named:
         raise UnnamedCommitError(
-            f"nothing names a session of commit {commit.oid[:7]}: {commit.subject}"
+            f"no session is known for commit {commit.oid[:7]}: {commit.subject}"
         )
     links = [_link(value, evidence, known) for value, evidence in named]
     return {**_commit_row(commit), **place, "links": links}
@@ -90,7 +90,7 @@ def _find_commit(history: History, words: str, here: Path) -> tuple[Commit, Row]
         if commit is None:
             raise NotFoundError(
                 f"there is no commit {words}" + (f", nor a file {match[1]}" if match else ""),
-                "name a commit as git does, or a line as FILE:LINE",
+                "give a commit in any form git accepts, or FILE:LINE",
             )
         return commit, nowhere
     oid = history.find_line(here / match[1], int(match[2]))
@@ -98,7 +98,7 @@ def _find_commit(history: History, words: str, here: Path) -> tuple[Commit, Row]
     if commit is None:
         raise NotFoundError(
             f"line {match[2]} of {match[1]} is not committed yet",
-            "git session list shows who is at work",
+            "git session list shows the active sessions",
         )
     return commit, {"file": match[1], "line": int(match[2])}
 

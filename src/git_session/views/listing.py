@@ -50,7 +50,7 @@ def sort_sessions(rows: Iterable[Row], words: Sequence[str]) -> list[Row]:
         key = _SORTS.get(word.removeprefix("-"))
         if key is None:
             known = ", ".join(SORT_WORDS)
-            raise UsageError(f"sessions cannot be sorted by {word!r}", f"known: {known}")
+            raise UsageError(f"cannot sort by {word!r}", f"known: {known}")
         found.sort(key=key, reverse=word.startswith("-"))
     return found
 

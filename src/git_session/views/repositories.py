@@ -38,8 +38,8 @@ def choose_paths(here: Path, given: Sequence[str], *, is_everywhere: bool) -> li
         paths += [here / path for path in read_paths_here("session.repo")]
     if not paths:
         raise UsageError(
-            "session.repo names no repository, and there is none here",
-            "git config --global --add session.repo PATH, once for each",
+            "session.repo is not set, and this is not a repository",
+            "git config --global --add session.repo PATH, once per repository",
         )
     return paths
 

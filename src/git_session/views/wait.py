@@ -55,7 +55,7 @@ class Goal:
         require_words([self.state], STATES, "state")
         if not self.sessions and self.task is None:
             raise UsageError(
-                "there is nothing to wait for: no session and no task is named",
+                "nothing to wait for: no session or task given",
                 "git session wait s-20261122-4f1b, or git session wait --task t-20261122-4f12",
             )
 
@@ -212,7 +212,7 @@ class Waiting:
         else:
             who = f"{len(waiting)} sessions have not come to {self._goal.state}"
         return WaitTimeoutError(
-            f"{who} after {self._goal.timeout_s:g} s", "git session list shows what is known"
+            f"{who} after {self._goal.timeout_s:g} s", "git session list shows the current states"
         )
 
     def _report(self, known: Sequence[_Known]) -> Row:

@@ -52,7 +52,7 @@ def diff_command(settings: Settings, before: str, after: str) -> None:
     log = open_queries()
     moments = log.find_moment(before), log.find_moment(after)
     if _is_reversed(*moments):
-        raise UsageError(f"{before} is later than {after}", "the earlier one comes first")
+        raise UsageError(f"{before} is later than {after}", "put the earlier moment first")
     row = compare_moments(log, *moments)
     say_problems(log)
     if log.head() is None:

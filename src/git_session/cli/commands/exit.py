@@ -86,5 +86,5 @@ def _hash_file(path: Path) -> str:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(
-            f"cannot read {path}: {reason}", "nothing was recorded; give a file that can be read"
+            f"cannot read {path}: {reason}", "nothing was recorded; name a readable file"
         ) from error

@@ -96,17 +96,19 @@ def _guess_format(target: Path | None) -> str:
     ending = target.suffix.lower().removeprefix(".").replace("htm", "html").replace("htmll", "html")
     if ending not in _FORMATS:
         raise UsageError(
-            f"what {target} ends in is no format", f"give one: --format {'|'.join(_FORMATS)}"
+            f"cannot guess the format of {target}", f"use --format {'|'.join(_FORMATS)}"
         )
     return ending
 
 
 def _require_sense(settings: Settings, form: str, kind: str, target: Path | None) -> None:
     if form == "html" and kind != "sessions":
-        raise UsageError("a page shows sessions", "leave out --of, or take another --format")
+        raise UsageError(
+            "--format html exports sessions only", "leave out --of, or use another --format"
+        )
     if settings.is_json and target is None and form != "json":
         raise UsageError(
-            f"--json and --format {form} cannot both be on stdout", "write to a file: -o FILE"
+            f"--json and --format {form} cannot both write to stdout", "write to a file: -o FILE"
         )
 
 

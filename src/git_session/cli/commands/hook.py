@@ -92,7 +92,7 @@ def install_command(
     other entries stay.
     """
     if manual and force:
-        raise UsageError("--manual and --force exclude each other", "--manual changes nothing")
+        raise UsageError("--manual and --force cannot be used together", "--manual changes nothing")
     _require_agent(agents, is_user=is_user)
     program = find_program(sys.argv[0], sys.executable, os.environ)
     found = open_hooks(by_files=files) if hooks or not agents else None
@@ -195,7 +195,7 @@ def open_hooks(*, by_files: bool = False) -> Hooks:
 def _require_agent(agents: Sequence[str], *, is_user: bool) -> None:
     if is_user and not agents:
         raise UsageError(
-            "--user goes with --agent", "git session hook install --agent claude --user"
+            "--user requires --agent", "git session hook install --agent claude --user"
         )
 
 

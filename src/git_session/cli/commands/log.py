@@ -85,7 +85,10 @@ def log_command(
     note. %(FIELD) is any field that --json prints, on one line and without control characters.
     """
     if settings.is_json and (is_graph or form is not None):
-        raise UsageError("--json has a form of its own", "leave out --graph and --format")
+        raise UsageError(
+            "--json cannot be used with --graph or --format",
+            "leave out --json, or --graph and --format",
+        )
     parsed = None if form is None else _parse_form(form)
     log = open_past(at)
     ref = f"{task}/{session}" if task and session else session

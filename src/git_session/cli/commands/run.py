@@ -86,9 +86,9 @@ def run_command(
     still running. With --json the command's output goes to stderr.
     """
     if not words:
-        raise UsageError("no command is given", "git session run TASK -- COMMAND [ARGS]...")
+        raise UsageError("no command given", "git session run TASK -- COMMAND [ARGS]...")
     if worktree and has_new_worktree:
-        raise UsageError("--worktree and --new-worktree exclude each other", "give one of them")
+        raise UsageError("--worktree and --new-worktree cannot be used together", "use one of them")
     timeout_s = None if timeout is None else parse_duration(timeout) / 1000
     from git_session.run.session import Orders, run_session
 

@@ -91,7 +91,7 @@ def start_command(
 
         recorded = claim_row(log, task, remote=remote, timeout=timeout, **details)
     elif remote is not None:
-        raise UsageError("--remote goes with --exclusive", "git session start TASK --exclusive")
+        raise UsageError("--remote requires --exclusive", "git session start TASK --exclusive")
     else:
         recorded = log.start_row(task, **details)
     recorded["warnings"] += log.find_missing(recorded["session"])

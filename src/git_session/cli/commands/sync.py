@@ -75,7 +75,7 @@ def sync_command(
     warn, refuse or off.
     """
     if is_fetch and is_push:
-        raise UsageError("--fetch and --push exclude each other", "git session sync does both")
+        raise UsageError("--fetch and --push cannot be used together", "git session sync does both")
     from git_session.git.repository.objects import ObjectStore
     from git_session.sync.background import forget_failure, play_background
     from git_session.sync.remotes import open_git

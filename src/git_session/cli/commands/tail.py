@@ -40,7 +40,7 @@ def tail_command(settings: Settings, session: str | None, is_followed: bool, lin
     differs from the output that the exit recorded. On a terminal, escape sequences are left out.
     """
     if is_followed and settings.is_json:
-        raise UsageError("--follow and --json exclude each other", "leave one of them out")
+        raise UsageError("--follow and --json cannot be used together", "leave one out")
     from git_session.run.tail import find_tail, follow_tail, read_tail
 
     log = open_queries()

@@ -69,7 +69,7 @@ def wait_command(
     has 15 seconds to record that end, counted from when the process was first seen gone.
     """
     if is_propagated and state != "exit":
-        raise UsageError("--propagate goes with --for exit", "leave --for away")
+        raise UsageError("--propagate requires --for exit", "leave out --for")
     from git_session.views.wait import Goal, Waiting
 
     timeout_s = None if timeout is None else parse_duration(timeout) / 1000

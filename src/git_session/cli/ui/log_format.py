@@ -72,7 +72,7 @@ def _understand(found: re.Match[str], form: str) -> str | Part:
     name = f"%({field})" if field is not None else f"%{unknown}"
     similar = difflib.get_close_matches(field or "", FIELDS, n=1)
     raise UsageError(
-        f"{name} in {form!r} is no placeholder",
+        f"unknown placeholder {name} in {form!r}",
         f"did you mean %({similar[0]})?"
         if similar
         else "%H %h %at %aI %ar %s %b %n %% %xNN, and %(FIELD) of what --json prints",

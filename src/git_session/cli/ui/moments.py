@@ -44,7 +44,7 @@ def find_range(
     end = None if until is None else log.find_moment(until).ts
     if begin is not None and end is not None and begin > end:
         raise UsageError(
-            f"--since {since} is later than --until {until}", "the earlier one is --since"
+            f"--since {since} is later than --until {until}", "use the earlier time for --since"
         )
     return begin, end
 

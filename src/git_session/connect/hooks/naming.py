@@ -38,7 +38,7 @@ def require_going_on(session: str, environ: Mapping[str, str]) -> str:
             f"no session {session} is in this clone's log, {_UNSET}, or git session sync"
         )
     if len(found) > 1:
-        raise AmbiguousError(f"{session} is short for {len(found)} sessions, {_UNSET}")
+        raise AmbiguousError(f"{session} matches {len(found)} sessions, {_UNSET}")
     (name,) = found
     if all(row["state"] == "exit" and not _is_presumed(row) for row in rows):
         raise TransitionError(f"{name} has exited, {_UNSET}")

@@ -62,7 +62,7 @@ def read_timeout(git: GitSettings) -> int:
     found = parse_number(value)
     if found is None:
         raise ConfigError(
-            f"{TIMEOUT_KEY} is {value!a}, which is no number of seconds",
+            f"{TIMEOUT_KEY} is {value!a}, which is not a number of seconds",
             f"git config {TIMEOUT_KEY} {_TIMEOUT_S}",
         )
     return found

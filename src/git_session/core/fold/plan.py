@@ -126,7 +126,7 @@ def plan_status(issue: Issue, status: str, *, is_forced: bool) -> list[Draft]:
         options = ", ".join(allowed) or "none: it is final"
         raise TransitionError(
             f"task {issue.task_id} cannot go from {before} to {status}",
-            f"allowed from {before}: {options}; --force records it all the same",
+            f"allowed from {before}: {options}; --force records it anyway",
         )
     wanted = names.STATUS_LABEL + status
     stale = [x for x in issue.labels if x.startswith(names.STATUS_LABEL) and x != wanted]
@@ -157,9 +157,9 @@ def keep_effective(
         (e for e in events if e.ts >= ts and _is_about_status(e)), key=lambda event: event.order
     )
     raise ConflictError(
-        f"task {issue.task_id} would be {after.status or 'without a status'} all the same:"
+        f"task {issue.task_id} would still be {after.status or 'without a status'}:"
         f" actor {last.actor.hex()[:8]} dated that {_format_minute(last.ts)}",
-        f"another status counts after {_format_minute(last.ts - DAY_MS)};"
+        f"a new status counts after {_format_minute(last.ts - DAY_MS)};"
         " git session fsck names the event",
     )
 
@@ -226,9 +226,9 @@ def _refuse(life: Life, before: str, after: str) -> TransitionError:
         return TransitionError(
             f"{life.session_id} has already exited" + (f" ({details})" if details else ""),
             f"git session log {quote_word(life.session_id)} shows its life;"
-            " --force records it all the same",
+            " --force records it anyway",
         )
     return TransitionError(
         f"{life.session_id} cannot go from {before} to {after}",
-        f"allowed from {before}: {', '.join(next_states(before))}; --force records it all the same",
+        f"allowed from {before}: {', '.join(next_states(before))}; --force records it anyway",
     )

@@ -15,5 +15,5 @@ def parse_duration(text: str) -> int:
     """Reads a length of time in ms; a bare number is seconds. Raises UsageError."""
     found = _FORM.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"{text!r} is no length of time", "write it so: 90, 90s, 10m, 2h, 1d")
+        raise UsageError(f"not a duration: {text!r}", "examples: 90, 90s, 10m, 2h, 1d")
     return round(float(found[1]) * _SECONDS[found[2].lower()] * 1000)

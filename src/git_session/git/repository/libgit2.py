@@ -48,7 +48,7 @@ def create_repository(path: Path, *, is_bare: bool) -> pygit2.Repository:
     try:
         pygit2.init_repository(os.fspath(path), bare=is_bare, initial_head="main")
     except (pygit2.GitError, OSError) as error:
-        raise ReadOnlyError(f"cannot make a repository at {path}: {error}") from error
+        raise ReadOnlyError(f"cannot create a repository at {path}: {error}") from error
     return _open(path, RepositoryOpenFlag.NO_SEARCH)
 
 

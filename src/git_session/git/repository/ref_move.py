@@ -200,8 +200,8 @@ def sync_folder(folder: StrPath) -> None:
             os.close(fd)
     except OSError as error:
         raise EnvironmentFaultError(
-            f"the disk does not confirm what was written to {folder}: {error.strerror}",
-            "git session log tells what was recorded; a power failure may undo it",
+            f"the disk did not confirm a write to {folder}: {error.strerror}",
+            "git session log shows what was recorded; a power failure may undo it",
         ) from error
 
 

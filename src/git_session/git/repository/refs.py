@@ -110,7 +110,7 @@ class RefStore:
         except failures(ValueError) as error:
             raise ConfigError(
                 f"git's configuration cannot be read: {error}",
-                "git config --list --show-origin tells which file says what",
+                "git config --list --show-origin shows which file sets what",
             ) from error
 
     def read_ref(self, name: str) -> str | None:
@@ -284,7 +284,7 @@ class Standstill:
             )
         return ContendedError(
             f"the log here kept moving {end}: other programs moved {names.WAL_REF} each time",
-            "git session sync tries again; --timeout gives it longer",
+            "run git session sync again with a longer --timeout",
         )
 
     def _identify_lock(self) -> tuple[int, int] | None:

@@ -131,7 +131,7 @@ def apply_repair(store: ObjectStore, plan: RepairPlan) -> str | None:
         head = plan.base
         if not store.advance_ref(names.WAL_REF, None, head, MESSAGE):
             problem = f"{names.WAL_REF} was created meanwhile"
-            raise ConflictError(problem, "git session repair looks again")
+            raise ConflictError(problem, "run git session repair again")
     if plan.rebuild is not None and head is not None:
         return replace_head(store, plan.rebuild, head)
     return _append(store, plan) if plan.events else None

@@ -141,7 +141,7 @@ def _read_news(store: ObjectStore, current: str | None, head: str) -> list[Found
     commits = list(read_line(store.files.read, current, known={head})) if current else []
     if not any(head in commit.parents for commit in commits):
         raise ConflictError(
-            f"{names.WAL_REF} was moved elsewhere meanwhile", "git session repair looks again"
+            f"{names.WAL_REF} was moved by another program", "run git session repair again"
         )
     return list(sound_events(commits, ""))
 

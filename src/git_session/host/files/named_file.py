@@ -22,7 +22,7 @@ def write_file(path: Path, data: bytes) -> None:
             raise IsADirectoryError(0, "it is a directory")
         if not path.parent.is_dir():
             raise ReadOnlyError(
-                f"cannot write {path}: there is no directory {path.parent}",
+                f"cannot write {path}: no such directory: {path.parent}",
                 f"mkdir -p {quote_word(str(path.parent))}",
             )
     except OSError as error:

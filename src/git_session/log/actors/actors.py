@@ -219,7 +219,7 @@ def _create_actor(
     try:
         directory.mkdir()
     except FileExistsError as error:
-        raise ConflictError(f"there is an actor {actor_id} already", _INIT_HINT) from error
+        raise ConflictError(f"actor {actor_id} already exists", _INIT_HINT) from error
     except OSError as error:
         raise cannot_write(directory, error) from error
     # The key first, as grite does: a config.toml that is there is complete.

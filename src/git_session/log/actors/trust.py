@@ -134,13 +134,13 @@ def _read_list(store: ObjectStore, place: str) -> list[TrustedKey]:
     ref, colon, path = place.partition(":")
     if not colon or not path or _REF.fullmatch(ref) is None:
         raise ConfigError(
-            f"{BLOB_SETTING} must be REF:PATH with the whole name of a ref, not {place!r}",
+            f"{BLOB_SETTING} must be REF:PATH with a full ref name, not {place!r}",
             f"git config {BLOB_SETTING} refs/remotes/origin/main:.grite-trusted-keys",
         )
     if ref.startswith((names.GRITE_PREFIX, names.OWN_PREFIX)):
         raise ConfigError(
-            f"{BLOB_SETTING} names {ref}, which everybody who can sync can write to",
-            "name a branch that is protected and reviewed",
+            f"{BLOB_SETTING} names {ref}, which anyone who can sync can write to",
+            "use a protected, reviewed branch",
         )
     try:
         commit = store.read_ref(ref)
@@ -150,7 +150,7 @@ def _read_list(store: ObjectStore, place: str) -> list[TrustedKey]:
     if data is None:
         raise ConfigError(
             f"the list of trusted keys {place} of {BLOB_SETTING} cannot be read",
-            f"git show {quote_word(place)} tells what is there; git fetch may bring it",
+            f"git show {quote_word(place)} shows the content; git fetch may get it",
         )
     if len(data) > _LARGEST_LIST:
         raise ConfigError(f"the list of trusted keys {place} is larger than {_LARGEST_LIST} bytes")

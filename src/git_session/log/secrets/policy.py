@@ -142,7 +142,7 @@ class Scan:
         rows = self._make_rows([self._found[place] for place in places], head)
         return SecretError(
             f"nothing was sent to {remote}: {'; '.join(explain_finds(rows, self._failure))}",
-            "git session sync -n -v names each; if none is one: git config --add"
+            "git session sync -n -v lists them; if all are false alarms: git config --add"
             f" {SECRETS_ALLOW_KEY} REGEX, or once: git -c {SECRETS_KEY}=warn session sync",
         )
 
@@ -194,7 +194,7 @@ def read_policy(git: GitSettings) -> Policy:
     mode = modes[-1] if modes else "warn"
     if mode not in _MODES:
         raise ConfigError(
-            f"{SECRETS_KEY} is {mode!a}, which is none of {', '.join(_MODES)}",
+            f"{SECRETS_KEY} is {mode!a}, which is not one of {', '.join(_MODES)}",
             f"git config {SECRETS_KEY} warn",
         )
     for pattern in allowed:
@@ -202,8 +202,8 @@ def read_policy(git: GitSettings) -> Policy:
             re.compile(pattern)
         except re.error as error:
             raise ConfigError(
-                f"{SECRETS_ALLOW_KEY} {pattern!a} is no regular expression: {error}",
-                f"git config --get-all --show-origin {SECRETS_ALLOW_KEY} tells where it stands",
+                f"{SECRETS_ALLOW_KEY} {pattern!a} is not a regular expression: {error}",
+                f"git config --get-all --show-origin {SECRETS_ALLOW_KEY} shows where it is set",
             ) from error
     return Policy(mode, allowed)
 
@@ -232,8 +232,8 @@ def refuse_secrets(
         # What the session is called may be what was found.
         places = [f"{what} in the {texts[number].field}" for number, what, _ in found]
         raise SecretError(
-            f"it is not recorded, as it holds what looks like a credential: {', '.join(places)}",
-            f"say it without; if it is none: git config --add {SECRETS_ALLOW_KEY} REGEX",
+            f"not recorded, because it seems to contain a credential: {', '.join(places)}",
+            f"leave it out; if it is a false alarm: git config --add {SECRETS_ALLOW_KEY} REGEX",
         )
     cleared.update(text.text for text in texts)
 
