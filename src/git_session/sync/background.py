@@ -7,7 +7,6 @@ pauses, and syncs again while more is recorded. What it could not do the next co
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from git_session.git.child import start_detached
 from git_session.git.program import git_environment
 from git_session.git.repository.objects import ObjectStore
 from git_session.host.clock import read_clock
+from git_session.host.files.config_file import replace_note
 from git_session.host.files.queue import try_lock
 from git_session.host.files.regular_file import read_regular
 from git_session.log.secrets.policy import tell_finds
@@ -98,9 +98,7 @@ def _read_mark(directory: Path) -> str:
 
 def _write_status(directory: Path, failure: str | None, found: Sequence[str]) -> None:
     status = {"ts": read_clock(), "error": failure, "found": found}
-    temporary = directory / f"{_STATUS}.{os.getpid()}"
-    temporary.write_text(json.dumps(status))
-    temporary.replace(directory / _STATUS)
+    replace_note(directory / _STATUS, json.dumps(status).encode())
 
 
 def _tell_status(directory: Path) -> str | None:

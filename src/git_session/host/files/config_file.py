@@ -165,6 +165,16 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
         raise cannot_write(path, error) from error
 
 
+def replace_note(path: Path, data: bytes) -> None:
+    """Replace a small file that the program can do without: whole, but not safe from a power cut.
+
+    A symlink is replaced itself. Raises OSError.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
 def create_directory(path: Path) -> None:
     """Makes a directory and its parents where missing. Raises ReadOnlyError."""
     try:

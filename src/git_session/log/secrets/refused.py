@@ -6,7 +6,6 @@ A JSON file in the common git directory; without it, no push was refused.
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from git_session.core.wire import names
 from git_session.errors import GitSessionError
+from git_session.host.files.config_file import replace_note
 from git_session.host.files.regular_file import read_regular
 
 _FILE: Final = "refused.json"
@@ -60,8 +60,6 @@ def _read(common_dir: Path) -> dict[str, Any]:
 
 def _write(common_dir: Path, found: dict[str, Any]) -> None:
     path = common_dir / names.SESSION_DIR / _FILE
-    temporary = path.with_name(f"{_FILE}.{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(found))
-        temporary.replace(path)
+        replace_note(path, json.dumps(found).encode())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from git_session.core.wire import names
+from git_session.host.files.config_file import replace_note
 from git_session.host.files.regular_file import read_regular
 
 _FILE: Final = "homes-sent"
@@ -30,8 +31,6 @@ def write_said(common_dir: Path, homes: Iterable[str]) -> None:
     """Writes down that home directories were said, those before them kept; fails never."""
     path = common_dir / names.SESSION_DIR / _FILE
     lines = sorted(read_said(common_dir).union(homes) - {""})
-    temporary = path.with_name(f"{_FILE}.{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text("\n".join(lines) + "\n", errors="surrogateescape")
-        temporary.replace(path)
+        replace_note(path, os.fsencode("\n".join(lines) + "\n"))
