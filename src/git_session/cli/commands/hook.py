@@ -1,23 +1,15 @@
-"""`git session hook`: git's hooks put in place, taken out, looked at, and run."""
+"""`git session hook`: git's hooks, and our entries in the settings of agents."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from git_session.cli.commands.hook_agents import (
-    advise_agents,
-    agents_option,
-    install_agents,
-    list_rows,
-    print_agent,
-    uninstall_agents,
-    user_option,
-)
 from git_session.cli.opening import find_here
 from git_session.cli.options import (
     CONTEXT_SETTINGS,
@@ -27,7 +19,9 @@ from git_session.cli.options import (
     shared_options,
 )
 from git_session.cli.ui.output import print_data, print_line, print_lines
+from git_session.connect.agents.install import AgentFile, format_manual, list_files
 from git_session.connect.hooks.install import Hooks, find_program
+from git_session.core.agents import SETTINGS
 from git_session.core.wire.plain_text import strip_controls
 from git_session.errors import GitSessionError, UsageError
 
@@ -52,6 +46,25 @@ def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(
         "--hook", "hooks", metavar="NAME", multiple=True, help="Limit to this hook; repeatable."
     )
+
+
+def agents_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes the option that names agents."""
+    return click.option(
+        "--agent",
+        "agents",
+        metavar="NAME",
+        multiple=True,
+        help=f"Change the settings of this agent ({' or '.join(SETTINGS)}) instead of git's hooks.",
+    )
+
+
+user_option = click.option(
+    "--user",
+    "is_user",
+    is_flag=True,
+    help="Use the user's settings instead of the project's (with --agent).",
+)
 
 
 @command(
@@ -98,14 +111,14 @@ def install_command(
     found = open_hooks(by_files=files) if hooks or not agents else None
     if manual:
         advice: list[Row] = [] if found is None else [*found.advice(hooks)]
-        advice += advise_agents(agents, program, is_user=is_user)
+        advice += _advise_agents(agents, program, is_user=is_user)
         if settings.is_json:
             print_data({"hooks": [], "agents": [], "advice": advice})
         else:
             print_lines(_format_advice(advice))
         return
     rows, error = ([], None) if found is None else found.install(hooks, program, is_forced=force)
-    told, failed = install_agents(agents, program, is_user=is_user)
+    told, failed = _install_agents(agents, program, is_user=is_user)
     _report(settings, rows, told, error or failed, nothing="")
 
 
@@ -126,7 +139,7 @@ def uninstall_command(
     error: GitSessionError | None = None
     if hooks or not agents:
         rows, error = open_hooks().uninstall(hooks, is_forced=force)
-    told, failed = uninstall_agents(agents, is_user=is_user)
+    told, failed = _change_files(_find_files(agents, is_user=is_user), AgentFile.uninstall)
     _report(settings, rows, told, error or failed, nothing="no hook of ours is here")
 
 
@@ -135,7 +148,7 @@ def uninstall_command(
 def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
     """Show the state of git's hooks, and what keeps them from running."""
     rows = open_hooks().status(hooks)
-    told = [] if hooks else list_rows()
+    told = [] if hooks else [file.row() for file in list_files(_find_top(), os.environ)]
     if settings.is_json:
         print_data({"hooks": rows, "agents": told, "advice": []})
         return
@@ -144,7 +157,7 @@ def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
         _print_row(row, "absent, another hook stands there" if is_foreign else row["state"])
     for entry in told:
         if entry["state"] != "absent":
-            print_agent(entry)
+            _print_agent(entry)
 
 
 @command(
@@ -192,6 +205,54 @@ def open_hooks(*, by_files: bool = False) -> Hooks:
     return Hooks(ObjectStore.open(find_here()), by_files=by_files)
 
 
+def _find_files(agents: Sequence[str], *, is_user: bool) -> list[AgentFile]:
+    """Finds the settings files of agents. Raises UsageError, NotARepositoryError."""
+    top = _find_top() if not is_user else None
+    return [AgentFile.find(agent, top, os.environ, is_user=is_user) for agent in agents]
+
+
+def _install_agents(
+    agents: Sequence[str], program: Sequence[str], *, is_user: bool
+) -> tuple[list[Row], GitSessionError | None]:
+    """Puts our entries into settings; gives a row of each and the first failure, if any."""
+    if agents and not is_user:
+        from git_session.log.setup import make_ready
+
+        # Agents record only where sessions are wanted: in a repository that was made ready.
+        make_ready(find_here())
+    return _change_files(_find_files(agents, is_user=is_user), lambda file: file.install(program))
+
+
+def _advise_agents(agents: Sequence[str], program: Sequence[str], *, is_user: bool) -> list[Row]:
+    """Tells what to add to the settings of agents by hand; changes nothing."""
+    return [
+        {
+            "hook": file.agent,
+            "sentence": f"add to {file.path}:",
+            "lines": format_manual(file.agent, program),
+        }
+        for file in _find_files(agents, is_user=is_user)
+    ]
+
+
+def _change_files(
+    files: Sequence[AgentFile], do: Callable[[AgentFile], Row]
+) -> tuple[list[Row], GitSessionError | None]:
+    rows, errors = [], []
+    for file in files:
+        try:
+            rows.append(do(file))
+        except GitSessionError as error:
+            errors.append(error)
+    return rows, errors[0] if errors else None
+
+
+def _find_top() -> Path | None:
+    from git_session.git.repository.objects import ObjectStore
+
+    return ObjectStore.open(find_here()).worktree
+
+
 def _require_agent(agents: Sequence[str], *, is_user: bool) -> None:
     if is_user and not agents:
         raise UsageError(
@@ -216,7 +277,7 @@ def _report(
             word = "already installed" if row["action"] == "kept" else row["action"]
             _print_row(row, f"{word}, disabled" if row["state"] == "disabled" else word)
         for row in agents:
-            print_agent(row)
+            _print_agent(row)
         if nothing and not rows and not agents and error is None:
             print_line(nothing)
     if error is not None:
@@ -228,6 +289,14 @@ def _print_row(row: Row, word: str) -> None:
     print_line(f"{row['hook']}: {word}{f', {place}' if place else ''}")
     if row["kept"] is not None:
         print_line(f"  calls first what was there before: {row['kept']}")
+    if row["note"] is not None:
+        print_line(f"  {row['note']}")
+
+
+def _print_agent(row: Row) -> None:
+    """Prints how our entries in one agent's settings stand, or what was done."""
+    word = {"none": row["state"], "kept": "already installed"}.get(row["action"], row["action"])
+    print_line(f"{row['agent']}: {word}, {row['path']}")
     if row["note"] is not None:
         print_line(f"  {row['note']}")
 
