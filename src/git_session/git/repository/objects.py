@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import os
 import time as clock
+from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from git_session.core.wire import git_object, names
 from git_session.core.wire.commit import MISSING, File, LogCommit, is_of_log
 from git_session.errors import DamagedLogError, GitSessionError, TooLargeError
+from git_session.git.child import run_program
 from git_session.git.discovery import find_common_dir
 from git_session.git.place import Place, find_place
-from git_session.git.program import has_few_loose, has_packed, read_object, stream_commits
+from git_session.git.program import (
+    git_environment,
+    has_few_loose,
+    has_packed,
+    read_object,
+    stream_commits,
+)
 from git_session.git.repository import commits
-from git_session.git.repository.ancestry import is_ancestor
 from git_session.git.repository.commits import OnFault, ignore_fault
 from git_session.git.repository.kept import (
     Unmoved,
@@ -43,6 +50,11 @@ from git_session.host.files.regular_file import require_regular
 
 if TYPE_CHECKING:
     import pygit2
+
+_NEAR: Final = 64
+"""Commits looked at before git is asked for an ancestor; starting it costs about as much."""
+
+_PATIENCE_S: Final = 600.0
 
 
 class ObjectStore(RefStore):
@@ -218,9 +230,34 @@ class ObjectStore(RefStore):
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Tells whether git's parents lead from one commit to the other, or they are the same.
 
-        False as well where a missing commit hides it.
+        False as well where a missing or damaged commit hides it. git is asked about what is not
+        near, and not libgit2, which can wait for ever for the end of a damaged commit.
         """
-        return is_ancestor(self.files.read, self.git_dir, ancestor, descendant)
+        waiting, seen = deque([descendant]), {descendant}
+        for _ in range(_NEAR):
+            if ancestor in seen:
+                return True
+            if not waiting:
+                return False
+            head = commits.read_commit_head(self.files.read, waiting.popleft())
+            parents = head.parents if head else ()
+            waiting.extend(oid for oid in parents if oid not in seen)
+            seen.update(parents)
+        return self._ask_git(ancestor, descendant)
+
+    def _ask_git(self, ancestor: str, descendant: str) -> bool:
+        options = [f"--git-dir={self.git_dir}", "--no-replace-objects"]
+        question = ["merge-base", "--is-ancestor", ancestor, descendant]
+        try:
+            ended = run_program(
+                ["git", *options, *question],
+                cwd=self.git_dir,
+                env=git_environment() | {"GIT_NO_LAZY_FETCH": "1"},
+                timeout_s=_PATIENCE_S,
+            )
+        except OSError:
+            return False
+        return ended.code == 0
 
     def _read_once(self, oid: str) -> tuple[int, bytes] | None:
         """Reads one object; for that alone git starts in less time than libgit2."""
