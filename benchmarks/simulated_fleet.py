@@ -15,8 +15,8 @@ from typing import Final
 
 from benchmarks.fleet_figures import Figures, Settings
 from benchmarks.simulated_store import EPOCH_S, Hub, MemoryStore, choose_head
-from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 from git_session.sync.background import _TIMEOUT_S as BACKGROUND_TIMEOUT_S
+from git_session.sync.remotes import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 Waiting = Generator[float, None, None]
 """A process: what it yields is the time until it goes on, in s."""

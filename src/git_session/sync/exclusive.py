@@ -22,8 +22,16 @@ from git_session.log.merge import compare_heads, leads_to, write_merge
 from git_session.log.secrets.policy import Scan, tell_finds
 from git_session.log.session_log import SessionLog
 from git_session.log.writer import Appended
-from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
-from git_session.sync.remotes import Exchange, Remote, choose_remotes, find_deadline, open_git
+from git_session.sync.remotes import (
+    DEFAULT_TIMEOUT_S,
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    Exchange,
+    Remote,
+    choose_remotes,
+    find_deadline,
+    open_git,
+)
 
 
 def claim_row(

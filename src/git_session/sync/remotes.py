@@ -35,6 +35,11 @@ from git_session.log.merge import leads_to
 from git_session.log.secrets.policy import Scan
 from git_session.log.secrets.refused import forget_refused, write_refused
 
+DEFAULT_TIMEOUT_S: Final = 120.0
+FIRST_PAUSE_S: Final = 0.03
+LONGEST_PAUSE_S: Final = 2.0
+"""Bounds of the random pause between two rounds: each is twice the one before, up to this."""
+
 _SHORTEST_CALL_S: Final = 1.0
 
 
@@ -442,8 +447,10 @@ def choose_remotes(git: Git, given: Sequence[str]) -> list[Remote]:
     return [Remote(name, tracking_name(name)) for name in wanted]
 
 
-def find_deadline(timeout: float) -> float:
-    """Gives the monotonic time that `timeout` seconds from now will be. Raises UsageError."""
+def find_deadline(timeout: float | None) -> float:
+    """Return the monotonic time in `timeout` seconds, 120 by default. Raises UsageError."""
+    if timeout is None:
+        timeout = DEFAULT_TIMEOUT_S
     if not timeout > 0:
         raise UsageError(f"not a time limit: {timeout:g} s", "use more than 0 seconds")
     return time.monotonic() + timeout

@@ -23,8 +23,9 @@ from git_session.host.clock import Backoff, read_clock
 from git_session.log.merge import Comparison, compare_heads, count_unsent, leads_to, write_merge
 from git_session.log.secrets.policy import Scan
 from git_session.log.spool import has_spooled, record_spooled
-from git_session.sync import DEFAULT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 from git_session.sync.remotes import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
     Due,
     Exchange,
     Remote,
@@ -52,7 +53,7 @@ class Sync:
         remotes: Sequence[Remote],
         *,
         direction: Direction = "both",
-        timeout: float = DEFAULT_TIMEOUT_S,
+        timeout: float | None = None,
         is_dry_run: bool = False,
     ) -> None:
         self.remotes = list(remotes)
@@ -298,7 +299,7 @@ def sync_log(
     remotes: Sequence[str] = (),
     *,
     direction: Direction = "both",
-    timeout: float = DEFAULT_TIMEOUT_S,
+    timeout: float | None = None,
     is_dry_run: bool = False,
     git: Git | None = None,
     on_warning: Callable[[str], None] | None = None,

@@ -13,7 +13,6 @@ from git_session.cli.options import Settings, TimeLimit, command, completes
 from git_session.cli.ui.output import print_data, print_line
 from git_session.cli.ui.streams import is_terminal, say, say_warning
 from git_session.errors import SecretError, UsageError
-from git_session.sync import DEFAULT_TIMEOUT_S
 
 
 @command(
@@ -44,7 +43,6 @@ from git_session.sync import DEFAULT_TIMEOUT_S
 @click.option(
     "--timeout",
     type=TimeLimit(),
-    default=DEFAULT_TIMEOUT_S,
     metavar="TIME",
     help="Limit the whole sync to TIME: 90, 90s, 10m; default: 120.",
 )
@@ -62,7 +60,7 @@ def sync_command(
     is_push: bool,
     is_dry_run: bool,
     is_verbose: bool,
-    timeout: float,
+    timeout: float | None,
     is_background: bool,
 ) -> None:
     """Fetch, merge and push the log.
