@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import random
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +22,7 @@ from git_session.git.messages import ProgressFilter, choose_hint, clean_words
 from git_session.git.program import git_environment
 from git_session.git.push_report import PushOutcome, PushState, parse_push_report
 from git_session.git.settings import CALL_TIMEOUT_S, Address, GitSettings
+from git_session.host.clock import Backoff
 from git_session.host.files.permissions import require_writable
 from git_session.host.files.regular_file import require_regular_objects, require_regular_refs
 
@@ -50,6 +49,8 @@ _DEEPEN: Final = f"--depth={(1 << 31) - 2}"
 _LS_REMOTE: Final = ("ls-remote", "--refs", "--quiet")
 
 _FETCH_ATTEMPTS: Final = 4
+_FIRST_PAUSE_S: Final = 0.06
+_LONGEST_PAUSE_S: Final = 0.24
 _SOME_REFS_FAILED: Final = 1
 """What `git fetch` ends with when objects arrived but refs here could not be moved."""
 
@@ -111,13 +112,14 @@ class Git(GitSettings):
             options.append("--refetch")
         if is_anew and self.read_flag(f"remote.{remote}.promisor", default=False):
             options.append(_KEEP_ALL)
-        for attempt in range(_FETCH_ATTEMPTS):
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        for _ in range(_FETCH_ATTEMPTS):
             ended = self._reach(address, options, refspecs)
             if ended.code != _SOME_REFS_FAILED:
                 break
             # Another fetch into this clone moved a tracking ref meanwhile: then that one's news
             # is there, and only what came after it is left.
-            time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
+            backoff.wait()
         if ended.code != 0:
             require_writable(self._git_dir)
             raise _failure("cannot fetch from", address, ended)

@@ -20,6 +20,7 @@ from typing import Final
 
 from git_session.core.wire import names
 from git_session.errors import ConfigError, ContendedError, ReadOnlyError, UsageError
+from git_session.host.clock import Backoff
 
 MAX_BYTES: Final = 64 * 1024
 """grite's files hold a few hundred bytes; past this a file is not one of them."""
@@ -27,6 +28,7 @@ MAX_BYTES: Final = 64 * 1024
 _I64_MAX: Final = 2**63 - 1
 _BOM: Final = "\ufeff"
 _LOCK_SECONDS: Final = 10.0
+_PAUSE_S: Final = 0.02
 _MAX_CANDIDATES: Final = 16
 _HEADER: Final = re.compile(r"\s*\[\s*([^\[\]]*?)\s*\]")
 _ERROR_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
@@ -211,6 +213,7 @@ def config_lock(common_dir: Path) -> Iterator[None]:
 
 def _wait_for_flock(fd: int, path: Path) -> None:
     deadline = time.monotonic() + _LOCK_SECONDS
+    backoff = Backoff(_PAUSE_S, _PAUSE_S)
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -223,7 +226,7 @@ def _wait_for_flock(fd: int, path: Path) -> None:
                 ) from error
         except OSError as error:
             raise cannot_write(path, error) from error
-        time.sleep(0.002 + os.urandom(1)[0] / 15_000)  # 2 to 19 ms; random costs 2 ms to import
+        backoff.wait()
 
 
 _READ_HINT: Final = "check the permissions of the file and its directories"
