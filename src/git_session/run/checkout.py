@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from git_session.core.wire import names
-from git_session.errors import EnvironmentFaultError, UsageError
+from git_session.errors import EnvironmentFaultError, GitSessionError, UsageError
+from git_session.git.child import run_program
+from git_session.git.messages import split_words
+from git_session.git.program import git_environment
 from git_session.log.session_log import SessionLog
 from git_session.log.setup import exclude_own_files
-from git_session.run.new_worktree import add_worktree
 from git_session.run.output import create_output
+
+_TIMEOUT_S: Final = 600.0
+"""A large checkout takes its time."""
 
 
 class Workplace:
@@ -64,7 +70,7 @@ class Workplace:
         """Makes a new worktree where one is wanted. Raises GitSessionError."""
         if self._has_new_worktree and self.worktree is not None:
             exclude_own_files(self._log.common_dir)
-            add_worktree(self._log.store.git_dir, self.worktree)
+            _add_worktree(self._log.store.git_dir, self.worktree)
 
     def _require_top(self) -> Path:
         if self._log.top is None:
@@ -72,3 +78,31 @@ class Workplace:
                 "a bare repository has no checkout to store that in", "run it in a worktree"
             )
         return self._log.top
+
+
+def _add_worktree(git_dir: Path, path: Path) -> None:
+    """Makes a worktree at `path`, on a new branch of its name at the HEAD of `git_dir`.
+
+    Raises GitSessionError with git's own words, or EnvironmentFaultError without git.
+    """
+    command = ["git", f"--git-dir={git_dir}", "worktree", "add", "--quiet", str(path)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ended = run_program(command, cwd=path.parent, env=git_environment(), timeout_s=_TIMEOUT_S)
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"cannot create the worktree {path}: {error.strerror}",
+            "check that git is installed and the path is writable",
+        ) from error
+    if ended.code != 0:
+        said = split_words(ended.stderr) or ["it took too long"]
+        hint = "git worktree list shows them"
+        if not _has_commit(git_dir, path.parent):
+            hint = "a worktree begins with a commit: git commit --allow-empty -m Begin makes one"
+        raise GitSessionError("git worktree add failed", hint, said)
+
+
+def _has_commit(git_dir: Path, cwd: Path) -> bool:
+    command = ["git", f"--git-dir={git_dir}", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
+    ended = run_program(command, cwd=cwd, env=git_environment(), timeout_s=_TIMEOUT_S)
+    return ended.code == 0
