@@ -406,7 +406,7 @@ def test_an_id_that_is_drawn_twice_is_drawn_again(
     drawn = iter(["aaaa", "aaaa", "aaaa", "bbbb", "aaaa", "aaaa", "cccc"])
     log = open_log(repo)
     new_task(log)  # before the draws are fixed, so that the actor is there
-    monkeypatch.setattr("git_session.log.task_recorder._draw_digits", lambda: next(drawn))
+    monkeypatch.setattr("git_session.log.recorder._draw_digits", lambda: next(drawn))
     tasks = [new_task(log), new_task(log)]
     assert [task[-4:] for task in tasks] == ["aaaa", "bbbb"]
     sessions = [log.start(task).session.session_id for task in tasks]

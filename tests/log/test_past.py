@@ -17,7 +17,6 @@ from git_session.core.answers.tasks import TaskList, TaskShown
 from git_session.core.answers.views import DiffReport
 from git_session.errors import NotFoundError, UsageError
 from git_session.git.dates import Moments
-from git_session.log.queries import LogQueries
 from git_session.log.session_log import SessionLog
 from git_session.views.diff import compare_sessions, compare_tasks
 from tests.conftest import Cli, git
@@ -62,7 +61,7 @@ def night(repo: Path) -> Path:
     return repo
 
 
-def _states(log: LogQueries) -> dict[str, str]:
+def _states(log: SessionLog) -> dict[str, str]:
     return {row["session_id"]: row["state"] for row in log.session_rows(include_exited=True)}
 
 
@@ -149,13 +148,24 @@ def test_where_clocks_agree_a_time_and_the_commit_of_that_time_tell_the_same(
 
 
 def test_looking_back_is_remembered_by_no_index(night: Path) -> None:
-    log = LogQueries.open(night)
+    log = SessionLog.open(night)
     past = log.at(_iso(THREE))
     assert len(past.session_rows()) == 1
     past.save()
     assert not list((night / ".git" / "git-session").glob("index*"))
     log.save()
-    assert _states(LogQueries.open(night)) == {"s-early": "exit", "s-late": "running"}
+    assert _states(SessionLog.open(night)) == {"s-early": "exit", "s-late": "running"}
+
+
+def test_log_as_it_was_takes_nothing_new(night: Path) -> None:
+    log = SessionLog.open(night)
+    head = log.head()
+    past = log.at(_iso(THREE))
+    with pytest.raises(UsageError, match="an earlier state of the log is read-only"):
+        past.exit("s-early")
+    with pytest.raises(UsageError, match="an earlier state of the log is read-only"):
+        past.add_task("Port the parser")
+    assert log.head() == head
 
 
 # -------------------------------------------------------------------------------------- words

@@ -465,9 +465,9 @@ def _record_as_brat(repo: Path, task: str, worktree: Path, pid: int) -> str:
     state = SessionState("running", session, "witness", "polecat", "claude", str(worktree), 5, pid)
     log = SessionLog.open(repo)
 
-    def append(replay: Replay, _: int) -> tuple[bytes, list[Draft]]:
+    def append(replay: Replay, _: int) -> tuple[bytes, list[Draft], None]:
         draft = Draft(kinds.COMMENT_ADDED, [format_block(state)])
-        return find_task(replay, task).issue.issue_id, [draft]
+        return find_task(replay, task).issue.issue_id, [draft], None
 
     log.writer.append(append)
     return session

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from git_session.git.repository.objects import ObjectStore
-    from git_session.log.queries import LogQueries
     from git_session.log.session_log import SessionLog
 
 _MOST_WARNINGS: Final = 3
@@ -27,7 +26,7 @@ _SECOND_MS: Final = 1000
 """A moment counts to the end of its second."""
 
 _MISSING: Final = "missing_object"
-_opened: list[LogQueries] = []
+_opened: list[SessionLog] = []
 _told: list[ObjectStore] = []
 """Those of which it was said that the log is incomplete."""
 
@@ -37,30 +36,20 @@ def open_log() -> SessionLog:
 
     Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
     """
-    from git_session.log.session_log import SessionLog
-
-    log = SessionLog.open(find_here())
-    log.reader.progress = Progress("read")
-    _opened.append(log)
-    return log
+    return _open(find_here())
 
 
-def open_queries(path: Path | None = None) -> LogQueries:
-    """Opens the log for a command that only asks, and loads nothing that records.
+def open_queries(path: Path | None = None) -> SessionLog:
+    """Opens the log for a command that only asks, and begins to read it.
 
     It is that of the repository that `path` lies in; default: the current directory.
     """
     place = path or find_here()
     _begin_reading(place)
-    from git_session.log.queries import LogQueries
-
-    log = LogQueries.open(place)
-    log.reader.progress = Progress("read")
-    _opened.append(log)
-    return log
+    return _open(place)
 
 
-def open_past(words: str | None, path: Path | None = None) -> LogQueries:
+def open_past(words: str | None, path: Path | None = None) -> SessionLog:
     """Opens the log as open_queries does, as it was at a moment if words for one are given."""
     log = open_queries(path)
     if words is None:
@@ -69,6 +58,15 @@ def open_past(words: str | None, path: Path | None = None) -> LogQueries:
     if past.moment is not None and past.moment.ts > log.clock() + _SECOND_MS:
         say_warning(f"{words} is still to come: what is known now is shown, with ages from then")
     return past
+
+
+def _open(path: Path) -> SessionLog:
+    from git_session.log.session_log import SessionLog
+
+    log = SessionLog.open(path)
+    log.reader.progress = Progress("read")
+    _opened.append(log)
+    return log
 
 
 def _begin_reading(path: Path) -> None:
@@ -126,7 +124,7 @@ def name_here() -> str:
         raise NotARepositoryError("the current directory no longer exists") from error
 
 
-def say_problems(log: LogQueries) -> None:
+def say_problems(log: SessionLog) -> None:
     """Says in a few lines what was left out while reading, if anything was."""
     problems = log.problems
     if is_incomplete(log):
@@ -144,7 +142,7 @@ def say_problems(log: LogQueries) -> None:
         say("hint: git session fsck names them all")
 
 
-def is_incomplete(log: LogQueries) -> bool:
+def is_incomplete(log: SessionLog) -> bool:
     """Tell whether git has left parts of the log at a remote, and say once what fetches them."""
     missing = sum(problem.code == _MISSING for problem in log.problems)
     if not missing:
@@ -163,7 +161,7 @@ def is_incomplete(log: LogQueries) -> bool:
     return True
 
 
-def say_no_log(log: LogQueries) -> bool:
+def say_no_log(log: SessionLog) -> bool:
     """Says that the repository has no log, and what to do; tells whether it may have lost one."""
     from git_session.log.absence import explain_absence
 

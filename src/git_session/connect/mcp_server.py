@@ -114,7 +114,7 @@ class Reporter:
             row = log.start_row(
                 task, engine=engine, role=role, worktree=worktree, pid=self._pid, note=note
             )
-            row["warnings"] += log.find_missing(row["session"])
+            row["warnings"] += log.recorder.find_missing(row["session"])
             self._session = f"{row['session']['grite_issue_id']}/{row['session']['session_id']}"
             return self._recorded(log, row)
 

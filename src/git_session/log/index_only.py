@@ -36,7 +36,7 @@ def list_quickly(
     role: str | None = None,
     include_exited: bool = False,
 ) -> tuple[list[bytes], int] | None:
-    """Lists sessions as LogQueries.session_rows does, in JSON, with the number of exited ones.
+    """Lists sessions as SessionLog.session_rows does, in JSON, with the number of exited ones.
 
     None when there is no index of the log as it is now, or reading the log left something out.
     """

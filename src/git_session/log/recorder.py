@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from git_session.core.fold import plan
-from git_session.core.fold.find import find_session, find_task, session_refs
-from git_session.core.fold.lifecycle import is_final_status
+from git_session.core.fold.find import find_session, find_task, has_exited, session_refs, task_refs
+from git_session.core.fold.lifecycle import TASK_STATUSES, is_final_status
 from git_session.core.fold.replay import FoldedIssue, Replay
-from git_session.core.fold.rows import Row, session_row
+from git_session.core.fold.rows import Row, session_row, task_row
 from git_session.core.fold.sessions import Life
 from git_session.core.wire import names
 from git_session.core.wire.block import (
@@ -25,7 +25,14 @@ from git_session.core.wire.block import (
 )
 from git_session.core.wire.evidence import PARENT_KEY
 from git_session.core.wire.plain_text import quote_word
-from git_session.core.wire.words import NO_SESSION, ROLES, SESSION_TYPES, SESSION_VARIABLE, STATES
+from git_session.core.wire.words import (
+    NO_SESSION,
+    ROLES,
+    SESSION_TYPES,
+    SESSION_VARIABLE,
+    STATES,
+    require_words,
+)
 from git_session.errors import AmbiguousError, ConflictError, NotFoundError, UsageError
 from git_session.host.beats import Beat
 from git_session.host.processes import read_host, read_process
@@ -37,32 +44,35 @@ from git_session.log.heartbeats import (
     move_here,
     read_news,
 )
-from git_session.log.queries import require_words
+from git_session.log.reader import LogReader
 from git_session.log.row_liveness import Vitals
-from git_session.log.task_recorder import TaskRecorder, new_id, require_id
-from git_session.log.writer import Appended, Plan
+from git_session.log.writer import Appended, LogWriter, Plan
 
 _MOST_NAMED: Final = 3
 """Sessions that a warning names."""
 
 
-class LogRecorder(TaskRecorder):
-    """Records sessions, and tasks."""
+class Recorder(NamedTuple):
+    """Records sessions and tasks, with the parts of one log.
 
-    @cached_property
-    def keeper(self) -> BeatKeeper:
-        """Gives the keeper of this host's beat files."""
-        return BeatKeeper(self.store, self.top, self.clock)
+    `top` is what stored worktree paths are relative to; `clock` gives ms since the epoch.
+    """
+
+    reader: LogReader
+    writer: LogWriter
+    keeper: BeatKeeper
+    top: Path | None
+    clock: Callable[[], int]
+    environ: Mapping[str, str]
 
     def start_row(self, task: str, **details: Any) -> Row:
         """Records a new session as spawned; the details are those of plan_start.
 
         Raises ConflictError when the task has a session of this id already.
         """
-        start, chosen = self.plan_start(task, **details)
+        start = self.plan_start(task, **details)
         warnings = warn_of_start(find_task(self.reader.require(), task))
-        appended = self.writer.append(start)
-        return self.started_row(appended, chosen["id"], warnings)
+        return self.started_row(self.writer.append(start), warnings)
 
     def plan_start(
         self,
@@ -77,12 +87,12 @@ class LogRecorder(TaskRecorder):
         note: str | None = None,
         attributes: Mapping[str, Extra] | None = None,
         extras: Mapping[str, Extra] | None = None,
-    ) -> tuple[Plan, dict[str, str]]:
+    ) -> Plan[str]:
         """Plans a new session: a `polecat` when it has a worktree, else `crew`, unless told.
 
-        The second value holds the session's id under `id` once the plan was carried out. The
-        session that `$GIT_SESSION_ID` names is the parent, unless it has exited. Raises UsageError
-        for a role, type, pid, id or attribute's name that cannot be.
+        The plan's value is the session's id. The session that `$GIT_SESSION_ID` names is the
+        parent, unless it has exited. Raises UsageError for a role, type, pid, id or attribute's
+        name that cannot be.
         """
         kind = session_type or ("polecat" if worktree else "crew")
         require_words([role], ROLES, "role")
@@ -93,23 +103,23 @@ class LogRecorder(TaskRecorder):
         stored = self._stored_worktree(worktree)
         process = None if pid is None else read_process(pid)
         given = make_extras(process or read_host(), attributes, extras)
-        chosen: dict[str, str] = {}
 
-        def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+        def start(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft], str]:
             folded = find_task(replay, task)
-            chosen["id"] = session_id or new_id(names.format_session_id, now, _session_ids(replay))
-            if chosen["id"] in folded.sessions.lives:
+            chosen = session_id or new_id(names.format_session_id, now, _session_ids(replay))
+            if chosen in folded.sessions.lives:
                 raise ConflictError(
-                    f"task {folded.issue.task_id} already has a session {chosen['id']}",
-                    f"git session show {quote_word(chosen['id'])}",
+                    f"task {folded.issue.task_id} already has a session {chosen}",
+                    f"git session show {quote_word(chosen)}",
                 )
-            found = {**self._find_parent(replay, chosen["id"]), **given}
+            found = {**self._find_parent(replay, chosen), **given}
             state = SessionState(
-                "spawned", chosen["id"], role, kind, engine, stored, now, pid, extras=found
+                "spawned", chosen, role, kind, engine, stored, now, pid, extras=found
             )
-            return folded.issue.issue_id, plan.plan_block(folded.issue, None, state, note)
+            drafts = plan.plan_block(folded.issue, None, state, note)
+            return folded.issue.issue_id, drafts, chosen
 
-        return start, chosen
+        return start
 
     def advance_row(
         self,
@@ -180,21 +190,22 @@ class LogRecorder(TaskRecorder):
             session, "exit", is_forced=is_forced, note=note, changes=changes, attributes=attributes
         )
 
-    def started_row(self, appended: Appended, session_id: str, warnings: Sequence[str]) -> Row:
+    def started_row(self, appended: Appended[str], warnings: Sequence[str]) -> Row:
         """Makes the row of a Recorded from a start that was appended, and the session's beat."""
-        folded = self.folded(appended)
-        state, issue = folded.sessions.lives[session_id].state, folded.issue
+        folded = self._fold(appended)
+        state, issue = folded.sessions.lives[appended.value].state, folded.issue
         held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state, appended.commit)
-        self.keeper.sweep(self.has_exited, older_than_ms=SWEPT_AFTER_MS)
-        return self._recorded_row(appended, session_id, held, [*warnings, *failed])
+        self.keeper.sweep(partial(has_exited, self.reader.known), older_than_ms=SWEPT_AFTER_MS)
+        return self._recorded_row(appended, appended.value, held, [*warnings, *failed])
 
     def _recorded_row(
-        self, appended: Appended, session_id: str, held: Beat | None, warnings: Sequence[str]
+        self, appended: Appended[Any], session_id: str, held: Beat | None, warnings: Sequence[str]
     ) -> Row:
-        folded = self.folded(appended)
+        folded = self._fold(appended)
         row = session_row(self.reader.known, folded, folded.sessions.lives[session_id])
+        vitals = Vitals(self.reader.store.common_dir)
         return {
-            "session": Vitals(self.common_dir).complete_with(row, held, self.clock()),
+            "session": vitals.complete_with(row, held, self.clock()),
             "commit": appended.commit,
             "events": appended.events,
             "warnings": [*warnings, *appended.warnings],
@@ -233,22 +244,23 @@ class LogRecorder(TaskRecorder):
         Both come from the clock and the beat file. `is_life` says that the session is seen alive
         now, `is_work` that it does something.
         """
-        written: list[tuple[Beat | None, SessionState]] = []
 
-        def advance(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+        def advance(
+            replay: Replay, now: int
+        ) -> tuple[bytes, Sequence[plan.Draft], tuple[Beat | None, SessionState]]:
             folded, life = find_session(replay, session)
             held = self.keeper.beats.read(folded.issue.hex, life.session_id)
             seen = [now] if is_life else [held.ts if held else 0, life.state.last_heartbeat_ts or 0]
             after = choose(life, {"last_heartbeat_ts": max(seen) or None}, read_news(held))
             if is_life:
                 after = move_here(after)
-            written[:] = [(held, after)]
-            return folded.issue.issue_id, plan.plan_block(folded.issue, life, after, note)
+            drafts = plan.plan_block(folded.issue, life, after, note)
+            return folded.issue.issue_id, drafts, (held, after)
 
         if not self.reader.has_log:
             self.reader.require()
         appended = self.writer.append(advance)
-        held, after = written[0]
+        held, after = appended.value
         held, warnings = self.keeper.follow(
             held, after, appended.commit, is_work=is_life and is_work
         )
@@ -256,7 +268,7 @@ class LogRecorder(TaskRecorder):
 
     def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:
         """Finds the session that a new one is started in, as an extra key."""
-        parent = self._environ.get(SESSION_VARIABLE, "")
+        parent = self.environ.get(SESSION_VARIABLE, "")
         if not names.is_safe_id(parent) or parent in (session_id, NO_SESSION):
             return {}
         with suppress(NotFoundError, AmbiguousError):
@@ -277,6 +289,66 @@ class LogRecorder(TaskRecorder):
                     if spelt.is_relative_to(top):
                         return spelt.relative_to(top).as_posix()
         return str(path)
+
+    # -- tasks
+
+    def add_task_row(self, title: str, *, body: str = "", convoy: str | None = None) -> Row:
+        """Records a new queued task, with the labels that brat gives one."""
+        if not title.strip():
+            raise UsageError("a task needs a title", 'git session task add "Fix the flaky test"')
+        require_id(convoy)
+        issue_id = os.urandom(16)
+
+        def add(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft], None]:
+            taken = {task_id for _, task_id, _ in task_refs(replay)}
+            task_id = new_id(names.format_task_id, now, taken)
+            return issue_id, [plan.plan_task(title, body, task_id, convoy)], None
+
+        return self._task_recorded_row(self.writer.append(add))
+
+    def set_task_status_row(self, task: str, status: str, *, is_forced: bool = False) -> Row:
+        """Record a task's new status.
+
+        Raises TransitionError, naming what is allowed, and ConflictError when the task would keep
+        another status all the same, because of an event of a clock that is more than a day ahead.
+        """
+        require_words([status], TASK_STATUSES, "status")
+
+        def move(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft], None]:
+            issue = find_task(replay, task).issue
+            drafts = plan.plan_status(issue, status, is_forced=is_forced)
+            events = replay.events_of(issue.issue_id)
+            return issue.issue_id, plan.keep_effective(issue, status, drafts, events, now), None
+
+        self.reader.require()
+        return self._task_recorded_row(self.writer.append(move))
+
+    def comment_row(self, task: str, text: str) -> Row:
+        """Records a comment on a task; a text that holds a session block's marks is refused."""
+        draft = plan.plan_comment(text)
+
+        def comment(replay: Replay, _: int) -> tuple[bytes, Sequence[plan.Draft], None]:
+            return find_task(replay, task).issue.issue_id, [draft], None
+
+        self.reader.require()
+        return self._task_recorded_row(self.writer.append(comment))
+
+    def _fold(self, appended: Appended[Any]) -> FoldedIssue:
+        """Gives the issue that was appended to, as it is since."""
+        replay = self.reader.known
+        if appended.commit is not None and appended.commit not in replay:
+            replay = self.reader.read()[1]  # a claim is moved in by a push
+        folded = replay.issue(appended.issue_id)
+        assert folded is not None
+        return folded
+
+    def _task_recorded_row(self, appended: Appended[None]) -> Row:
+        return {
+            "task": task_row(self._fold(appended)),
+            "commit": appended.commit,
+            "events": appended.events,
+            "warnings": list(appended.warnings),
+        }
 
 
 def warn_of_start(folded: FoldedIssue) -> list[str]:
@@ -300,3 +372,24 @@ def warn_of_start(folded: FoldedIssue) -> list[str]:
 
 def _session_ids(replay: Replay) -> set[str]:
     return {session_id for _, session_id in session_refs(replay)}
+
+
+def new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -> str:
+    """Draws an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
+    for _ in range(1000):
+        drawn = form(now, _draw_digits())
+        if drawn not in taken:
+            return drawn
+    raise ConflictError("no free id is left for today", "choose one: --session-id ID")
+
+
+def _draw_digits() -> str:
+    return os.urandom(2).hex()
+
+
+def require_id(given: str | None) -> None:
+    """Raises UsageError for what cannot be an id."""
+    if given is not None and not names.is_safe_id(given):
+        raise UsageError(
+            f"not an id: {given!r}", "use at most 128 letters, digits, '.', '_' and '-'"
+        )

@@ -22,7 +22,7 @@ from git_session.host.beats import Beats
 from git_session.host.spool import SeenExit, SpoolSlot, list_spooled, read_spooled
 
 if TYPE_CHECKING:
-    from git_session.log.recorder import LogRecorder
+    from git_session.log.session_log import SessionLog
 
 _NOTE = "recorded afterwards: the log did not take it then"
 
@@ -44,7 +44,7 @@ def has_spooled(common_dir: Path) -> bool:
     return False
 
 
-def record_spooled(log: LogRecorder) -> Unspooled:
+def record_spooled(log: SessionLog) -> Unspooled:
     """Records the exits that the log did not take when they were seen; never fails.
 
     Called by whatever writes to the log. An exit that the log does not take now either stays.
@@ -69,7 +69,7 @@ def record_spooled(log: LogRecorder) -> Unspooled:
     return result
 
 
-def record_end(log: LogRecorder, seen: SeenExit, note: str | None = None) -> Row | None:
+def record_end(log: SessionLog, seen: SeenExit, note: str | None = None) -> Row | None:
     """Records an end that was seen, whatever was presumed before; None when the log has it.
 
     Raises what keeps the log from being written, and NotFoundError.
@@ -85,14 +85,14 @@ def record_end(log: LogRecorder, seen: SeenExit, note: str | None = None) -> Row
         return plan.plan_end(life, changes=changes, extras=news)
 
     try:
-        return log.record(f"{seen.grite_issue_id}/{seen.session_id}", choose, note)
+        return log.recorder.record(f"{seen.grite_issue_id}/{seen.session_id}", choose, note)
     except TransitionError:
         log.keeper.beats.remove(seen.grite_issue_id, seen.session_id)
         return None
 
 
 def record_or_spool(
-    log: LogRecorder, seen: SeenExit, slot: SpoolSlot | None
+    log: SessionLog, seen: SeenExit, slot: SpoolSlot | None
 ) -> tuple[str | None, str | None]:
     """Records an end that was seen, or leaves it in its place for whoever writes next.
 

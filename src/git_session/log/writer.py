@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from git_session.core.fold.plan import Draft, next_timestamp
 from git_session.core.fold.replay import Replay
@@ -35,15 +35,24 @@ _LONGEST_PAUSE_S: Final = 0.4
 _SETTLING_S: Final = 0.05
 """Many times what grite takes from reading that there is no log to writing its first ref."""
 
-Plan = Callable[[Replay, int], tuple[bytes, Sequence[Draft]]]
-"""Plans what to append to which issue, from the log as it is and the time in ms."""
+Value = TypeVar("Value")
+
+Plan = Callable[[Replay, int], tuple[bytes, Sequence[Draft], Value]]
+"""Plans what to append to which issue, from the log as it is and the time in ms.
+
+The value is what else the planner's caller has to know of it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Appended:
-    """Holds what is appended: the commit (None when nothing has to change) and how much."""
+class Appended(Generic[Value]):
+    """Holds what is appended: the commit (None when nothing has to change) and how much.
+
+    `value` is the plan's.
+    """
 
     issue_id: bytes
+    value: Value
     commit: str | None
     events: int
     warnings: tuple[str, ...]
@@ -71,7 +80,7 @@ class LogWriter:
         self._seed: bytes | None = None
         self._cleared: set[str] = set()
 
-    def append(self, plan: Plan) -> Appended:
+    def append(self, plan: Plan[Value]) -> Appended[Value]:
         """Plans and appends, again and again while other programs move the ref in between.
 
         The plan sees the log anew each time, so that a transition is checked against the log
@@ -81,7 +90,7 @@ class LogWriter:
         deadline = time.monotonic() + PATIENCE_S
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         base: str | None = None
-        appended: Appended | None = None
+        appended: Appended[Value] | None = None
         with self._store.queue():
             while True:
                 head, replay = self._reader.read()
@@ -100,20 +109,22 @@ class LogWriter:
                     raise self._give_up()
                 backoff.wait()
 
-    def prepare(self, plan: Plan, head: str | None, replay: Replay) -> Appended:
+    def prepare(self, plan: Plan[Value], head: str | None, replay: Replay) -> Appended[Value]:
         """Plans and writes the commit after `head`, of which `replay` tells; moves no ref."""
         if head is None:
             self._refuse_to_hide_a_log()
         now = self._clock()
-        issue_id, drafts = plan(replay, now)
+        issue_id, drafts, value = plan(replay, now)
         if not drafts:
-            return Appended(issue_id, None, 0, ())
+            return Appended(issue_id, value, None, 0, ())
         warnings = self._check_locks(issue_id, now)
         events = self._build(replay, issue_id, drafts, now)
         self._require_trust(replay, events)
         self._refuse_secrets(replay, issue_id, events)
         written = self._write(head, events)
-        return Appended(issue_id, written.oid, len(events), tuple(warnings), written, tuple(events))
+        return Appended(
+            issue_id, value, written.oid, len(events), tuple(warnings), written, tuple(events)
+        )
 
     def _refuse_to_hide_a_log(self) -> None:
         from git_session.log.absence import refuse_to_hide  # a log begins but once

@@ -80,7 +80,7 @@ class _Run:
         self._log = log
         self._orders = orders
         self._environ = environ
-        self._session_id = log.draw_session_id()
+        self._session_id = log.recorder.draw_session_id()
         self._session: Row = {}
         self._place = Workplace(
             log,

@@ -12,7 +12,7 @@ from git_session.core.fold.rows import Row
 from git_session.core.wire import names
 from git_session.errors import GitSessionError, NotFoundError
 from git_session.host.files.watcher import Watcher
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 from git_session.run.output import find_last_lines, hash_output, read_from
 
 LOOK_S: Final = 1.0
@@ -38,7 +38,7 @@ class Tail:
     matches: bool | None
 
 
-def find_tail(log: LogQueries, ref: str, lines: int) -> Tail:
+def find_tail(log: SessionLog, ref: str, lines: int) -> Tail:
     """Finds the last lines of a session's output. Raises NotFoundError, or GitSessionError."""
     row = log.session_row(ref)
     path = log.log_file(row["session_id"])
@@ -61,7 +61,7 @@ def read_tail(tail: Tail) -> Iterator[bytes]:
         raise GitSessionError(f"cannot read {tail.path}: {error.strerror}") from error
 
 
-def follow_tail(log: LogQueries, tail: Tail) -> Iterator[bytes]:
+def follow_tail(log: SessionLog, tail: Tail) -> Iterator[bytes]:
     """Reads on, whatever comes, until the session is over. Raises GitSessionError.
 
     Over is one that has exited, and one that has been dead for a while: its end may be told yet.

@@ -53,11 +53,11 @@ def claim_row(
     arbiter = choose_remotes(git, [remote] if remote else [])[0]
     sync = f"git session sync {quote_word(remote)}" if remote else "git session sync"
     claim = _Claim(log, git, arbiter, task, details, sync=sync, timeout=timeout)
-    appended, session_id = claim.run()
+    appended = claim.run()
     warnings = tell_finds(claim.scan.row(appended.commit), log.common_dir) + arbiter.warnings
     if arbiter.error is not None:  # it has the claim all the same
         warnings.append(arbiter.error.message)
-    return log.started_row(appended, session_id, warnings)
+    return log.recorder.started_row(appended, warnings)
 
 
 class _Claim:
@@ -82,11 +82,11 @@ class _Claim:
         self._deadline = find_deadline(timeout)
         self._exchange = Exchange(log.store, git, self._deadline)
         self.scan = Scan(log.store, git, self._deadline)
-        self._start, self._chosen = log.plan_start(task, **details)
-        self._tried: dict[str, tuple[Appended, str]] = {}
+        self._start = log.recorder.plan_start(task, **details)
+        self._tried: dict[str, Appended[str]] = {}
 
-    def run(self) -> tuple[Appended, str]:
-        """Gives what was appended, and the session's id."""
+    def run(self) -> Appended[str]:
+        """Gives what was appended; its value is the session's id."""
         backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             self._exchange.fetch([self._arbiter])
@@ -120,7 +120,7 @@ class _Claim:
         claim = self._log.writer.prepare(self._start, head, replay)
         assert claim.commit is not None
         self._look_at_what_leaves(claim.commit)
-        self._tried[claim.commit] = claim, self._chosen["id"]
+        self._tried[claim.commit] = claim
         refused = self._exchange.push([self._arbiter], claim.commit)
         if self._arbiter.head != claim.commit:
             self._raise_if_failed()
@@ -175,7 +175,7 @@ class _Claim:
                     return
             backoff.wait()
         raise ContendedError(
-            f"{self._arbiter.name} has the claim, session {self._tried[claim][1]}, but"
+            f"{self._arbiter.name} has the claim, session {self._tried[claim].value}, but"
             f" {names.WAL_REF} could not be moved here for {PATIENCE_S:.0f} s",
             f"{self._sync} fetches it",
         )

@@ -17,7 +17,7 @@ from git_session.git.worktrees import (
     read_worktree,
 )
 from git_session.host.beats import Beats
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 class Checkouts:
     """Looks at the checkouts of one repository, at each of them once."""
 
-    def __init__(self, log: LogQueries) -> None:
+    def __init__(self, log: SessionLog) -> None:
         self._common_dir = log.common_dir
         self._top = log.top
         self._seen: dict[Worktree, WorktreeState | None] = {}

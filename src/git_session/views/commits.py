@@ -22,7 +22,7 @@ from git_session.core.wire.words import ATTRIBUTE_PREFIX, COMMIT_ATTRIBUTE
 from git_session.errors import NotFoundError, UnnamedCommitError
 from git_session.git.history import Commit, History
 from git_session.host.beats import Beats
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 _COMMIT_KEY: Final = ATTRIBUTE_PREFIX + COMMIT_ATTRIBUTE
 _SHORTEST_ID: Final = 8
@@ -32,7 +32,7 @@ _LINE: Final = re.compile(r"(.+):([1-9]\d{0,8})", re.DOTALL)
 _OID: Final = re.compile(r"[0-9a-f]{40}")
 
 
-def find_sessions_of(log: LogQueries, words: str, here: Path) -> Row:
+def find_sessions_of(log: SessionLog, words: str, here: Path) -> Row:
     """Finds the sessions that made a commit, or the commit that a line is from: a CommitSessions.
 
     `words` are a commit as git takes it, or FILE:LINE, counted from `here`. Raises NotFoundError
@@ -51,7 +51,7 @@ def find_sessions_of(log: LogQueries, words: str, here: Path) -> Row:
     return {**_commit_row(commit), **place, "links": links}
 
 
-def find_commits_of(log: LogQueries, ref: str) -> Row:
+def find_commits_of(log: SessionLog, ref: str) -> Row:
     """Finds the commits that were made in a session, newest first: a SessionCommits.
 
     `ref` is an id, a unique prefix of one, or TASK/SESSION; an id that the log does not know is
@@ -103,7 +103,7 @@ def _find_commit(history: History, words: str, here: Path) -> tuple[Commit, Row]
     return commit, {"file": match[1], "line": int(match[2])}
 
 
-def _list_names(log: LogQueries, commit: Commit) -> Iterator[tuple[str, Row]]:
+def _list_names(log: SessionLog, commit: Commit) -> Iterator[tuple[str, Row]]:
     """Lists the ids of sessions that a commit names, or else is named by, with the evidence."""
     mentions = parse_mentions(commit.message, commit.trailers)
     for mention in mentions:
@@ -156,7 +156,7 @@ def _describe(mention: Mention) -> Row:
     return {"evidence": word, "key": mention.key}
 
 
-def _list_evidence(log: LogQueries, life: Life) -> Iterator[tuple[str, str]]:
+def _list_evidence(log: SessionLog, life: Life) -> Iterator[tuple[str, str]]:
     for oid in _list_recorded(life):
         yield oid, "block"
     beat = Beats(log.common_dir).read(life.issue_id.hex(), life.session_id)
@@ -170,12 +170,12 @@ def _list_recorded(life: Life) -> Iterable[str]:
     return [oid for oid in told if isinstance(oid, str) and _OID.fullmatch(oid)]
 
 
-def _list_lives(log: LogQueries) -> Iterator[Life]:
+def _list_lives(log: SessionLog) -> Iterator[Life]:
     for folded in log.replay().issues():
         yield from folded.sessions.lives.values()
 
 
-def _find_life(log: LogQueries, ref: str) -> tuple[Life | None, Row | None]:
+def _find_life(log: SessionLog, ref: str) -> tuple[Life | None, Row | None]:
     try:
         folded, life = find_session(log.replay(), ref)
     except NotFoundError:

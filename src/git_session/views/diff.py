@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from git_session.core.fold.rows import Row
 from git_session.log.past import Moment
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 _ORDER: Final = ("begun", "moved", "ended", "added", "gone")
 
 
-def compare_moments(log: LogQueries, before: Moment, after: Moment) -> Row:
+def compare_moments(log: SessionLog, before: Moment, after: Moment) -> Row:
     """Makes the row of a DiffReport: what is otherwise at the second moment."""
-    old, new = (LogQueries.of_moment(log, moment) for moment in (before, after))
+    old, new = (log.at_moment(moment) for moment in (before, after))
     return {
         "before": asdict(before),
         "after": asdict(after),

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from git_session.core.fold.rows import Row, note_of
 from git_session.core.wire.evidence import host_of
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 from git_session.views.timeline import Work, bar_row, is_within, read_work, timeline_row
 
 SESSION_COLUMNS: Final = (
@@ -32,14 +32,14 @@ TRANSITION_COLUMNS: Final = (
 _FORMULAS: Final = ("=", "+", "-", "@")
 
 
-def session_records(log: LogQueries, *, since: int | None, until: int | None) -> list[Row]:
+def session_records(log: SessionLog, *, since: int | None, until: int | None) -> list[Row]:
     """Lists the sessions that lived between two times (ms since the epoch), oldest first."""
     works = [work for work in read_work(log) if is_within(work.bar, since, until)]
     works.sort(key=lambda work: (work.bar.begin_ts, work.row["session_id"]))
     return [_session_record(work) for work in works]
 
 
-def transition_records(log: LogQueries, *, since: int | None, until: int | None) -> list[Row]:
+def transition_records(log: SessionLog, *, since: int | None, until: int | None) -> list[Row]:
     """Lists the transitions between two times (ms since the epoch), oldest first."""
     records = []
     for row in reversed(log.transition_rows()):
@@ -49,7 +49,7 @@ def transition_records(log: LogQueries, *, since: int | None, until: int | None)
     return records
 
 
-def page_row(log: LogQueries, *, since: int | None, until: int | None) -> Row:
+def page_row(log: SessionLog, *, since: int | None, until: int | None) -> Row:
     """Makes the timeline that a page shows: all there is between two times, with its marks."""
     return timeline_row(log, since=since, until=until, is_whole=True, describe=_page_bar)
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from git_session.core.fold.rows import Row, transition_row
 from git_session.core.fold.sessions import Life
 from git_session.git.history import LogMerges, Merge
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Content = Row | Merge
 
 
 def read_graph(
-    log: LogQueries, ref: str | None = None, *, task: str | None = None
+    log: SessionLog, ref: str | None = None, *, task: str | None = None
 ) -> list[Node[Content]]:
     """Reads the transitions of one session, of one task's, or of all, newest first.
 

@@ -21,14 +21,14 @@ from git_session.git.worktrees import (
     find_merge_base,
     list_changed,
 )
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 from git_session.views.checkouts import Checkouts
 
 MOST: Final = 40
 """Checkouts that are compared with each other; of more, those with the newest sessions."""
 
 
-def find_overlaps(log: LogQueries) -> Row:
+def find_overlaps(log: SessionLog) -> Row:
     """Finds what live sessions of this host have both changed, as the row of an OverlapReport."""
     checkouts = Checkouts(log)
     places = _find_places(log, checkouts)
@@ -58,7 +58,7 @@ def overlapping_sessions(report: Row) -> set[str]:
     return {name for one in report["overlaps"] for name in one["sessions"]}
 
 
-def _find_places(log: LogQueries, checkouts: Checkouts) -> dict[Worktree, list[str]]:
+def _find_places(log: SessionLog, checkouts: Checkouts) -> dict[Worktree, list[str]]:
     """Finds the checkouts in which live sessions work, and which sessions those are."""
     places: dict[Worktree, list[str]] = defaultdict(list)
     for row in log.session_rows():

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from git_session.errors import GitSessionError, NotARepositoryError, NotFoundError, UsageError
 from git_session.git.repository.objects import ObjectStore
 from git_session.git.settings import read_paths_here
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 Row = dict[str, Any]
 
@@ -23,7 +23,7 @@ class Gathered(NamedTuple):
     """
 
     rows: list[Row]
-    logs: dict[str, LogQueries]
+    logs: dict[str, SessionLog]
     failed: list[Row]
 
 
@@ -46,7 +46,7 @@ def choose_paths(here: Path, given: Sequence[str], *, is_everywhere: bool) -> li
 
 def gather_sessions(
     paths: Iterable[Path],
-    open_log: Callable[[Path], LogQueries],
+    open_log: Callable[[Path], SessionLog],
     *,
     task: str | None = None,
     **filters: Any,
@@ -77,7 +77,7 @@ def gather_sessions(
     return gathered
 
 
-def name_repository(log: LogQueries) -> str:
+def name_repository(log: SessionLog) -> str:
     """Gives the path of a repository: of its main checkout, or of itself where it has none."""
     return os.path.realpath(log.top or log.common_dir)
 
@@ -107,7 +107,7 @@ def _is_in_repository(path: Path) -> bool:
 
 
 def _read(
-    gathered: Gathered, name: str, log: LogQueries, task: str | None, filters: dict[str, Any]
+    gathered: Gathered, name: str, log: SessionLog, task: str | None, filters: dict[str, Any]
 ) -> None:
     rows = log.session_rows(task=task, **filters)
     gathered.logs[name] = log

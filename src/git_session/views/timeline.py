@@ -10,7 +10,7 @@ from git_session.core.fold.issues import Issue
 from git_session.core.fold.rows import Row, session_row
 from git_session.core.fold.sessions import Life, Step
 from git_session.core.wire.evidence import host_of
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE
@@ -38,7 +38,7 @@ class Work:
     life: Life
 
 
-def read_work(log: LogQueries) -> list[Work]:
+def read_work(log: SessionLog) -> list[Work]:
     """Reads all sessions, with what is known here and now of their lives."""
     replay, now = log.replay(), log.clock()
     found = [
@@ -69,7 +69,7 @@ def bar_row(work: Work) -> dict[str, Any]:
 
 
 def timeline_row(
-    log: LogQueries,
+    log: SessionLog,
     *,
     since: int | None = None,
     until: int | None = None,

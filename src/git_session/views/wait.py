@@ -19,10 +19,10 @@ from git_session.core.fold.replay import FoldedIssue
 from git_session.core.fold.rows import Row
 from git_session.core.fold.sessions import Life
 from git_session.core.wire.plain_text import quote_word
-from git_session.core.wire.words import STATES
+from git_session.core.wire.words import STATES, require_words
 from git_session.errors import GitSessionError, UnreachableError, UsageError, WaitTimeoutError
 from git_session.host.files.watcher import Watcher
-from git_session.log.queries import LogQueries, require_words
+from git_session.log.session_log import SessionLog
 
 Reach = Literal["reached", "waiting", "missed"]
 
@@ -74,7 +74,7 @@ class Waiting:
 
     def __init__(
         self,
-        log: LogQueries,
+        log: SessionLog,
         goal: Goal,
         *,
         on_warning: Callable[[str], None] = lambda _: None,

@@ -12,7 +12,7 @@ from typing import Final
 from git_session.core.fold.rows import Row
 from git_session.host.beats import Beats
 from git_session.host.files.watcher import Watcher
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 
 LOOK_S: Final = 2.0
 """The longest time between two looks."""
@@ -23,7 +23,7 @@ Key = tuple[str, str]
 class Watch:
     """Looks at all sessions again and again; `rows` are those of the last look."""
 
-    def __init__(self, log: LogQueries, *, include_exited: bool = False) -> None:
+    def __init__(self, log: SessionLog, *, include_exited: bool = False) -> None:
         self._log = log
         self._include_exited = include_exited
         self._known: dict[Key, Row] | None = None

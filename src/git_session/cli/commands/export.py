@@ -18,7 +18,7 @@ from git_session.core.wire.plain_text import strip_controls
 from git_session.errors import UsageError
 
 if TYPE_CHECKING:
-    from git_session.log.queries import LogQueries
+    from git_session.log.session_log import SessionLog
 
 _FORMATS: Final = ("json", "jsonl", "csv", "html")
 
@@ -113,7 +113,7 @@ def _require_sense(settings: Settings, form: str, kind: str, target: Path | None
 
 
 def _make_content(
-    log: LogQueries, form: str, kind: str, since: int | None, until: int | None
+    log: SessionLog, form: str, kind: str, since: int | None, until: int | None
 ) -> tuple[bytes, int]:
     """Makes what is written, and how many records are in it."""
     from git_session.views import export
@@ -138,7 +138,7 @@ def _make_content(
     return text.encode(), len(records)
 
 
-def _make_page(log: LogQueries, since: int | None, until: int | None) -> tuple[bytes, int]:
+def _make_page(log: SessionLog, since: int | None, until: int | None) -> tuple[bytes, int]:
     from git_session.views.export import clean_texts, page_row
     from git_session.views.page import make_page
 
@@ -148,7 +148,7 @@ def _make_page(log: LogQueries, since: int | None, until: int | None) -> tuple[b
     return page.encode(), timeline["total"]
 
 
-def _name_of(log: LogQueries) -> str:
+def _name_of(log: SessionLog) -> str:
     """Gives the repository's name: its folder's."""
     top = log.top or log.common_dir
     return top.resolve().name.removesuffix(".git") or "repository"

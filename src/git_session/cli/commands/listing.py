@@ -28,7 +28,7 @@ from git_session.core.fold.rows import choose_states
 from git_session.core.wire.duration import parse_duration
 from git_session.core.wire.plain_text import quote_word
 from git_session.errors import UsageError
-from git_session.log.queries import LogQueries
+from git_session.log.session_log import SessionLog
 from git_session.views.checkouts import Checkouts, checkout_row
 from git_session.views.listing import (
     arrange_tree,
@@ -133,7 +133,7 @@ def print_sessions(
     )
 
 
-def print_active(log: LogQueries) -> None:
+def print_active(log: SessionLog) -> None:
     """Prints what `git session list` does without options."""
     rows = log.session_rows()
     print_sessions([(0, row) for row in rows])
@@ -142,7 +142,7 @@ def print_active(log: LogQueries) -> None:
     say(format_footer(rows, exited, states=(), is_all=False, totals=totals, unsent=log.unsent()))
 
 
-def _count_all(logs: Iterable[LogQueries]) -> tuple[int, int]:
+def _count_all(logs: Iterable[SessionLog]) -> tuple[int, int]:
     """Counts all sessions, whatever is looked for: the active and the exited ones."""
     states = Counter(
         row["state"] == "exit" for log in logs for row in log.session_rows(include_exited=True)
@@ -150,7 +150,7 @@ def _count_all(logs: Iterable[LogQueries]) -> tuple[int, int]:
     return states[False], states[True]
 
 
-def _find_since(words: str | None, log: LogQueries) -> int | None:
+def _find_since(words: str | None, log: SessionLog) -> int | None:
     """Finds the time that words mean: so long ago, or a time as git takes it."""
     if words is None:
         return None
@@ -165,7 +165,7 @@ def _arrange(rows: Sequence[Row], sorts: Sequence[str], *, is_tree: bool) -> lis
     return arrange_tree(ordered) if is_tree else [(0, row) for row in ordered]
 
 
-def _add_checkouts(rows: Sequence[Row], logs: Mapping[str, LogQueries]) -> None:
+def _add_checkouts(rows: Sequence[Row], logs: Mapping[str, SessionLog]) -> None:
     checkouts = {name: Checkouts(log) for name, log in logs.items()}
     for row in rows:
         row["checkout"] = checkout_row(checkouts[row.get("repository", _HERE)].read(row))

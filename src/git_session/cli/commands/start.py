@@ -94,7 +94,7 @@ def start_command(
         raise UsageError("--remote requires --exclusive", "git session start TASK --exclusive")
     else:
         recorded = log.start_row(task, **details)
-    recorded["warnings"] += log.find_missing(recorded["session"])
+    recorded["warnings"] += log.recorder.find_missing(recorded["session"])
     say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)

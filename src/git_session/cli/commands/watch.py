@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from git_session.host.files.watcher import Watcher
-    from git_session.log.queries import LogQueries
+    from git_session.log.session_log import SessionLog
     from git_session.views.watch import Watch
 
 _REDRAW_S: Final = 0.5
@@ -58,7 +58,7 @@ def watch_command(settings: Settings, is_all: bool) -> int:
     return INTERRUPTED
 
 
-def _print_changes(log: LogQueries, watch: Watch) -> None:
+def _print_changes(log: SessionLog, watch: Watch) -> None:
     is_first = True
     for changes in watch.changes():
         lines = [format_json(change).decode() for change in changes]
@@ -104,7 +104,7 @@ def _draw(screen: _Screen) -> None:
 class _Screen:
     """Forms what the terminal shows; the table is the one that `list` prints."""
 
-    def __init__(self, log: LogQueries, watch: Watch) -> None:
+    def __init__(self, log: SessionLog, watch: Watch) -> None:
         self.watch = watch
         self._log = log
         self._overlapping: frozenset[str] = frozenset()

@@ -16,7 +16,7 @@ from git_session.cli.ui.text import format_ago
 from git_session.errors import GitSessionError, UnnamedCommitError
 
 if TYPE_CHECKING:
-    from git_session.log.queries import LogQueries
+    from git_session.log.session_log import SessionLog
 
 Row = Mapping[str, Any]
 
@@ -71,7 +71,7 @@ def which_command(settings: Settings, commit: str) -> None:
             print_line(f"  {link['named']}  not in this log  ({how})")
 
 
-def _advise(log: LogQueries) -> str:
+def _advise(log: SessionLog) -> str:
     """Say what a person can do about a commit that names no session."""
     from git_session.connect.hooks.install import Hooks
 

@@ -21,13 +21,13 @@ from git_session.views.graph import Content, draw_graph, read_graph
 
 if TYPE_CHECKING:
     from git_session.cli.ui.log_format import Format
-    from git_session.log.queries import LogQueries
+    from git_session.log.session_log import SessionLog
 
 _COLORS: Final = ("red", "green", "yellow", "blue", "magenta", "cyan")
 
 
 def format_graph(
-    log: LogQueries,
+    log: SessionLog,
     ref: str | None,
     task: str | None,
     limit: int | None,

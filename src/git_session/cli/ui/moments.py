@@ -12,7 +12,7 @@ from git_session.errors import UsageError
 
 if TYPE_CHECKING:
     from git_session.log.past import Moment
-    from git_session.log.queries import LogQueries
+    from git_session.log.session_log import SessionLog
 
 at_option = click.option(
     "--at",
@@ -37,7 +37,7 @@ def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find_range(
-    log: LogQueries, since: str | None, until: str | None
+    log: SessionLog, since: str | None, until: str | None
 ) -> tuple[int | None, int | None]:
     """Finds the two times (ms since the epoch) that were named. Raises UsageError."""
     begin = None if since is None else log.find_moment(since).ts // 1000 * 1000
@@ -49,7 +49,7 @@ def find_range(
     return begin, end
 
 
-def moment_data(log: LogQueries) -> dict[str, Any]:
+def moment_data(log: SessionLog) -> dict[str, Any]:
     """Gives what JSON says of the moment: nothing at present."""
     if log.moment is None:
         return {}
@@ -66,7 +66,7 @@ def format_moment(moment: Moment) -> str:
     return date if moment.commit is None else f"commit {moment.commit[:7]}, {date}"
 
 
-def say_moment(log: LogQueries, line: str = "") -> None:
+def say_moment(log: SessionLog, line: str = "") -> None:
     """Says a line on stderr with the moment that it is about; without either nothing."""
     told = [] if log.moment is None else [f"as of {format_moment(log.moment)}"]
     if line or told:

@@ -63,14 +63,15 @@ def _make_branch_task(log: SessionLog, branch: str) -> str:
     label = BRANCH_LABEL + branch
     issue_id = secrets.token_bytes(16)
 
-    def make(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft]]:
+    def make(replay: Replay, now: int) -> tuple[bytes, Sequence[plan.Draft], None]:
         for row in task_refs(replay):
             folded = replay.issue(row[0])
             if folded is not None and label in folded.issue.labels and folded.issue.state == "open":
-                return folded.issue.issue_id, []
+                return folded.issue.issue_id, [], None
         task_id = names.format_task_id(now, secrets.token_hex(2))
         made = plan.plan_task(f"Work on {branch}", "", task_id, None)
         title, body, labels = made.payload
-        return issue_id, [plan.Draft(ISSUE_CREATED, [title, body, sorted([*labels, label])])]
+        draft = plan.Draft(ISSUE_CREATED, [title, body, sorted([*labels, label])])
+        return issue_id, [draft], None
 
     return log.writer.append(make).issue_id.hex()

@@ -77,6 +77,13 @@ def find_session(replay: Replay, ref: str) -> Found:
     return folded, folded.sessions.lives[session_id]
 
 
+def has_exited(replay: Replay, issue_id: str, session_id: str) -> bool:
+    """Tells whether the log knows a session, whose issue's id is in hex, and its end."""
+    folded = replay.issue(bytes.fromhex(issue_id))
+    life = None if folded is None else folded.sessions.lives.get(session_id)
+    return life is not None and life.state.is_exit
+
+
 def _split(replay: Replay, ref: str, refs: list[tuple[bytes, str]]) -> tuple[str | None, str]:
     """Splits `TASK/SESSION`; without a task it is a session's id, as far as it is given.
 

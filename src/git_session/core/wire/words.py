@@ -5,6 +5,10 @@ Source: the grite store format, section "Tasks and session comments".
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from git_session.errors import UsageError
+
 STATES = ("spawned", "ready", "running", "handoff", "exit")
 ROLES = ("mayor", "witness", "refinery", "deacon", "user")
 SESSION_TYPES = ("polecat", "crew")
@@ -34,3 +38,10 @@ TRAILER = "Agent-Session"
 
 ACTIVITIES = ("working", "waiting", "idle")
 """What an agent says of itself; not brat's words, and never in the log."""
+
+
+def require_words(given: Collection[str], known: tuple[str, ...], word: str) -> None:
+    """Raises UsageError when a word is not one of those known."""
+    for value in given:
+        if value not in known:
+            raise UsageError(f"no such {word}: {value}", f"known: {', '.join(known)}")
