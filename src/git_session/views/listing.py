@@ -83,18 +83,14 @@ def arrange_tree(rows: Sequence[Row]) -> list[tuple[int, Row]]:
         children.setdefault(parent, []).append(number)
     arranged: list[tuple[int, Row]] = []
     placed: set[int] = set()
-
-    def place(root: int) -> None:
-        waiting = [(0, root)]
-        while waiting:
-            depth, number = waiting.pop()
-            if number not in placed:
-                placed.add(number)
-                arranged.append((depth, rows[number]))
-                waiting += [(depth + 1, child) for child in reversed(children.get(number, []))]
-
-    for number in [*children.get(None, []), *range(len(rows))]:
-        place(number)
+    roots = [*children.get(None, []), *range(len(rows))]
+    waiting = [(0, root) for root in reversed(roots)]
+    while waiting:
+        depth, number = waiting.pop()
+        if number not in placed:
+            placed.add(number)
+            arranged.append((depth, rows[number]))
+            waiting += [(depth + 1, child) for child in reversed(children.get(number, []))]
     return arranged
 
 
