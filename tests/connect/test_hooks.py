@@ -561,7 +561,7 @@ def test_a_tracked_hook_that_is_no_shell_gets_no_line(repo: Path) -> None:
         ["post-commit"], PROGRAM, is_forced=False
     )
     assert isinstance(error, ConflictError)
-    assert "not written in shell" in error.message
+    assert "not a shell script" in error.message
     assert (rows, hook.read_text()) == ([], "#!/usr/bin/env python3\n")
 
 
@@ -582,7 +582,7 @@ def test_hooks_that_are_switched_off_stay_off(repo: Path, cli: Cli) -> None:
     git(repo, "config", "core.hooksPath", "/dev/null")
     ran = cli(repo, "hook", "install", "--files")
     assert (ran.code, ran.stdout) == (4, "")
-    assert "/dev/null is no folder, so git runs no hooks" in ran.stderr
+    assert "/dev/null is not a folder, so git runs no hooks" in ran.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that root cannot write to")

@@ -186,8 +186,8 @@ def test_what_is_no_file_is_named_with_what_to_do(ask: Ask) -> None:
     path = put("shallow", KINDS["a FIFO"])
     answer = ask("list")
     assert answer.code == 5
-    said = f"error: {path} is not a regular file: git would fall over it, or wait for ever\n"
-    assert answer.stderr.decode() == f"{said}hint: if nobody needs it: rm {path}\n"
+    said = f"error: {path} is not a regular file: git would fail on it or hang\n"
+    assert answer.stderr.decode() == f"{said}hint: if it is not needed: rm {path}\n"
     path.unlink()
     assert ask("list").code == 0
     path = put("refs/grite/wal", KINDS["a FIFO"])

@@ -41,8 +41,8 @@ def test_all_is_well_where_all_was_set_up_and_our_hooks_were_seen_to_act(
     assert ran.code == 0, ran.stdout
     assert ran.json()["data"]["is_well"]
     for hook in ("prepare-commit-msg", "post-commit", "pre-push"):
-        assert "run and seen to act, git-session" in lines[f"hook {hook}"]["message"]
-    assert lines["remote origin"]["message"] == "reached, in step"
+        assert "tested, git-session" in lines[f"hook {hook}"]["message"]
+    assert lines["remote origin"]["message"] == "reached, in sync"
     people = cli(healthy, "doctor")
     assert people.code == 0
     assert all(line.startswith("ok ") for line in people.stdout.splitlines())
@@ -127,7 +127,7 @@ def test_a_hook_that_is_there_and_does_nothing_is_red(
     hook.write_bytes(encode_shim(hook.name, [str(program)]))
     line_of = _lines(cli(healthy, "doctor", "--json"))["hook prepare-commit-msg"]
     assert line_of["status"] == "failing"
-    assert "it was run and did nothing" in line_of["message"]
+    assert "it ran and did nothing" in line_of["message"]
 
 
 def test_a_hook_of_somebody_else_that_stops_every_commit_is_found_by_firing(
@@ -151,15 +151,15 @@ def test_a_remote_that_is_ahead_behind_or_gone_is_named(
     line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
     assert (line["status"], line["message"]) == (
         "warning",
-        "reached; it lacks what was recorded here",
+        "reached; it lacks records of this clone",
     )
     assert cli(healthy, "sync").code == 0
     git(healthy, "update-ref", "refs/grite/wal", head)
     line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
-    assert line["message"] == "reached; it has what is not here"
+    assert line["message"] == "reached; this clone lacks records of it"
     assert cli(healthy, "task", "add", "A third one").code == 0
     line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
-    assert line["message"] == "reached; it has what is not here, and lacks what was recorded here"
+    assert line["message"] == "reached; it and this clone each lack records of the other"
     bare.rename(tmp_path / "gone")
     line = _lines(cli(healthy, "doctor", "--json"))["remote origin"]
     assert line["status"] == "failing"

@@ -429,8 +429,8 @@ def test_a_sync_in_the_background_has_the_next_command_say_what_it_found_once(
 @pytest.mark.parametrize(
     ("mode", "status", "words"),
     [
-        ("refuse", "ok", "what leaves is scanned for credentials: refuse"),
-        ("off", "ok", "what leaves is not scanned for credentials"),
+        ("refuse", "ok", "pushes are scanned for credentials: refuse"),
+        ("off", "ok", "pushes are not scanned for credentials"),
         ("maybe", "failing", "session.secrets is 'maybe'"),
     ],
 )

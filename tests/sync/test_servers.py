@@ -121,7 +121,7 @@ def test_refused_push_is_remembered_by_the_doctor(
     allow_push(hub)
     assert check_origin(one, cli) == line
     one.sync_well()
-    assert check_origin(one, cli)["message"] == "reached, in step"
+    assert check_origin(one, cli)["message"] == "reached, in sync"
     one.task("Another one")
     assert check_origin(one, cli)["command"] == "git session sync origin"
 
@@ -148,7 +148,7 @@ def test_refusals_words_do_nothing_to_a_terminal(
     pair: tuple[Clone, Clone], hub: Hub, cli: Cli
 ) -> None:
     _, other = pair
-    said = r"no\033[2J\nok remote origin: reached, in step\n"
+    said = r"no\033[2J\nok remote origin: reached, in sync\n"
     hub.write_hook("pre-receive", f"printf '{said}' >&2; exit 1")
     assert cli(other.path, "sync").code == 1
     said = cli(other.path, "doctor").stdout

@@ -154,7 +154,7 @@ def status_command(settings: Settings, hooks: tuple[str, ...]) -> None:
         return
     for row in rows:
         is_foreign = row["state"] == "foreign"
-        _print_row(row, "absent, another hook stands there" if is_foreign else row["state"])
+        _print_row(row, "absent, another hook is there" if is_foreign else row["state"])
     for entry in told:
         if entry["state"] != "absent":
             _print_agent(entry)

@@ -91,8 +91,8 @@ class HookFile:
             return self.kept
         if not is_forced:
             raise ConflictError(
-                f"{self.path} is another hook than the one that is kept in {self.kept.name}",
-                "--force sets it aside, not to be called any more",
+                f"{self.path} differs from the hook kept in {self.kept.name}",
+                "--force sets it aside; it is no longer called",
             )
         number = 1
         while os.path.lexists(path := self.path.with_name(f"{self.hook}.set-aside-{number}")):

@@ -79,7 +79,7 @@ def _create_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise ConflictError(f"{path} is no folder, so git runs no hooks", _MANUAL) from error
+        raise ConflictError(f"{path} is not a folder, so git runs no hooks", _MANUAL) from error
     except OSError as error:
         raise _cannot_change(path, error) from error
 

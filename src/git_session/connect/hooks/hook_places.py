@@ -73,8 +73,8 @@ class HookLine:
         text = read_hook(self.path)
         if text is not None and not lines.is_shell(text):
             raise ConflictError(
-                f"{self.path} is not written in shell, so no line can be added to it",
-                f"let it run: git session hook run {self.hook}",
+                f"{self.path} is not a shell script, so no line can be added",
+                f"add a call to it: git session hook run {self.hook}",
             )
         done = self.inner.install(program, is_forced=is_forced)
         if text is not None and lines.has_line(text, self.hook):
@@ -184,7 +184,7 @@ class LefthookJob:
         hooks = self._read_hooks()
         if hooks is None:
             raise ConflictError(
-                f"{self.path} is there already, and not by git-session",
+                f"{self.path} already exists and was not written by git-session",
                 "git session hook install --manual prints what to add to it",
             )
         done = self.inner.install(program, is_forced=is_forced)

@@ -35,7 +35,7 @@ class HookSettings(GitSettings):
         if ended.code != 0:
             raise ConfigError(
                 "git does not say where it looks for hooks",
-                "git config --show-origin core.hooksPath tells what is configured",
+                "git config --show-origin core.hooksPath shows the setting",
                 split_words(ended.stderr),
             )
         path = self._start / os.fsdecode(ended.stdout).removesuffix("\n")

@@ -208,7 +208,7 @@ def _require_unchanged(spot: Spot, *, is_forced: bool) -> None:
     if spot.look() == "modified" and not is_forced:
         raise ConflictError(
             f"the hook {spot.hook} in {spot.path} was changed by hand",
-            "--force replaces it, or takes it out, with what was changed",
+            "--force replaces or removes it, with its changes",
         )
 
 

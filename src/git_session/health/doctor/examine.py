@@ -55,5 +55,5 @@ def mend(check: Check) -> dict[str, Any]:
     try:
         check.mend()
     except (GitSessionError, OSError) as error:
-        return check.row() | {"message": f"{check.message} (not mended: {error})"}
+        return check.row() | {"message": f"{check.message} (not fixed: {error})"}
     return check.row(is_mended=True)

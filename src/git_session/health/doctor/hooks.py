@@ -21,12 +21,12 @@ Row = dict[str, Any]
 _INSTALL: Final = "git session hook install"
 _WORDS: Final = {
     "absent": "it is gone",
-    "foreign": "another hook stands there, which does not call it",
+    "foreign": "another hook is there and does not call it",
     "modified": "it was changed by hand",
     "disabled": "git does not run it",
     "gone": "the program that it calls is gone",
-    "pending": "the hook manager has not taken it in yet",
-    "bypassed": "git looks elsewhere",
+    "pending": "the hook manager has not installed it yet",
+    "bypassed": "git uses another hooks directory",
 }
 _FORCED: Final = ("modified",)
 
@@ -63,7 +63,7 @@ def check_agents(log: SessionLog, program: list[str]) -> Iterator[Check]:
         if row["state"] == "installed":
             yield fine(name, f"{row['path']}{': ' + row['note'] if row['note'] else ''}")
         elif row["state"] == "broken":
-            yield Check(name, "warning", row["note"], f"mend {row['path']} by hand")
+            yield Check(name, "warning", row["note"], f"fix {row['path']} by hand")
         else:
             yield Check(name, "failing", row["note"], command, partial(file.install, program))
     failure = AgentSessions(log.common_dir).read_failure()
@@ -105,14 +105,14 @@ def _probe(row: Row, scratch: Scratch) -> Check:
     if version != f"git-session {__version__}":
         message = f"it calls {version or 'something'} in {row['program'][0]}, not {__version__}"
         return Check(name, "warning", message, command)
-    return fine(name, f"{row['path']}, run and seen to act, {version}")
+    return fine(name, f"{row['path']}, tested, {version}")
 
 
 def _fire(log: SessionLog, *, has_hooks: bool) -> Check:
     top = log.store.worktree
     if top is None or not has_hooks:
-        return fine("commit", "there is no checkout, or no hook of ours, to commit through")
+        return fine("commit", "no checkout, or no hook of ours, for a test commit")
     fault = fire_commit(top)
     if fault is not None:
         return Check("commit", "failing", f"through all hooks: {fault}", "git session hook status")
-    return fine("commit", "one through all hooks got its trailer")
+    return fine("commit", "a test commit through all hooks got its trailer")

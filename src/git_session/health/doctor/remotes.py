@@ -35,7 +35,7 @@ def check_remotes(log: SessionLog) -> Iterator[Check]:
     try:
         remotes = choose_remotes(git, [])
     except NotFoundError:
-        yield fine("remote", "there is none: nothing to keep in step with")
+        yield fine("remote", "none configured, nothing to sync with")
         remotes = []
     for remote in remotes:
         yield _check_setting(git, remote) or _check_remote(log, git, remote)
@@ -66,7 +66,7 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
         return fail(name, error, error.hint or f"{_SYNC} {quote_word(remote.name)} tells more")
     mine = log.head()
     if theirs == mine:
-        return fine(name, "reached, in step")
+        return fine(name, "reached, in sync")
     refused = read_refused(log.common_dir, remote.tracking)
     if refused is not None and mine is not None and not _is_known(log, theirs, mine):
         return _tell_refused(name, refused)
@@ -77,12 +77,12 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
     if theirs is None:
         return Check(name, "warning", "reached; it has no log yet", command)
     if mine is None:
-        return Check(name, "warning", "reached; it has a log and this clone none", command)
+        return Check(name, "warning", "reached; it has a log, this clone has none", command)
     if _is_known(log, mine, theirs):
-        return Check(name, "warning", "reached; it lacks what was recorded here", command)
-    message = "it has what is not here"
+        return Check(name, "warning", "reached; it lacks records of this clone", command)
+    message = "this clone lacks records of it"
     if _has_unsent(log, mine, theirs, tracked):
-        message = "it has what is not here, and lacks what was recorded here"
+        message = "it and this clone each lack records of the other"
     return Check(name, "warning", f"reached; {message}", command)
 
 
@@ -123,11 +123,11 @@ def _check_locks(log: SessionLog) -> Iterator[Check]:
                 wedged.append((ref, other))
     for ref, other in wedged:
         remote = other.removeprefix(names.TRACKING_PREFIX).partition("/")[0]
-        message = f"{ref} is not what {remote} goes on from: grite's own sync fails by it"
+        message = f"{ref} is not an ancestor of {remote}, so grite's own sync fails"
         yield Check("locks", "failing", message, f"git update-ref -d {ref}, or grite lock release")
     if not wedged:
         more = f", {expired} expired" if expired else ""
-        yield fine("locks", f"none is in grite's way{more}")
+        yield fine("locks", f"none blocks grite{more}")
 
 
 def _is_expired(log: SessionLog, commit: str) -> bool:

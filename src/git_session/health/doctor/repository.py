@@ -69,10 +69,10 @@ def _log(log: SessionLog) -> Check:
         error = explain_absence(log.store)
         if isinstance(error, LostLogError):
             return Check("log", "warning", error.message, "git session repair")
-        return fine("log", "there is none yet", "git session task add TITLE")
+        return fine("log", "none yet", "git session task add TITLE")
     held = log.store.held_lock(names.WAL_REF)
     if held is not None:
-        message = f"{held} keeps everybody from moving the log"
+        message = f"{held} blocks every change of the log"
         return Check(
             "log", "failing", message, f"if no git program is running: rm {quote_word(str(held))}"
         )
@@ -89,7 +89,7 @@ def _log(log: SessionLog) -> Check:
 def _actor(log: SessionLog) -> Check:
     actor = resolve_actor(log.common_dir, actor_id=None, environ=os.environ)
     if actor is None:
-        message = "nobody is set up to write here"
+        message = "no actor is configured"
         return Check(
             "actor", "warning", message, "git session init", lambda: make_ready(log.common_dir)
         )
@@ -104,7 +104,7 @@ def _actor(log: SessionLog) -> Check:
 def _index(log: SessionLog) -> Check:
     head = log.head()
     if head is None:
-        return fine("index", "none is needed yet")
+        return fine("index", "not needed yet")
     index = LogIndex.open(
         log.common_dir / names.SESSION_DIR / "index.db", trust=log.reader.trust.digest
     )
@@ -113,10 +113,10 @@ def _index(log: SessionLog) -> Check:
     finally:
         index.close()
     if known == head:
-        return fine("index", "tells of the log as it is")
+        return fine("index", "up to date")
     log.session_rows()
     log.save()
-    return fine("index", "was brought up to date")
+    return fine("index", "updated")
 
 
 def _clocks(log: SessionLog) -> Check:
@@ -125,26 +125,26 @@ def _clocks(log: SessionLog) -> Check:
     beat = max((held.ts for held in Beats(log.common_dir).read_all()), default=now) - now
     if max(ahead, beat) > _SKEW_MS:
         minutes = max(ahead, beat) // _MINUTE_MS
-        message = f"something was recorded {minutes} minutes from now: a clock is wrong"
+        message = f"a record is dated {minutes} minutes in the future: a clock is wrong"
         return Check("clocks", "warning", message, "git session log shows when; timedatectl status")
-    return fine("clocks", "nothing was recorded in the future")
+    return fine("clocks", "no record is dated in the future")
 
 
 def _secrets(log: SessionLog) -> Check:
     mode = read_policy(log.store.settings).mode
     if mode == "off":
-        return fine("secrets", "what leaves is not scanned for credentials")
+        return fine("secrets", "pushes are not scanned for credentials")
     scanned = scan_texts(["a text"], (), _SCAN_S)
     if scanned.failure:
-        message = f"what leaves cannot be scanned for credentials: {scanned.failure}"
+        message = f"pushes cannot be scanned for credentials: {scanned.failure}"
         return Check("secrets", "failing", message, "pip install bc-detect-secrets")
-    return fine("secrets", f"what leaves is scanned for credentials: {mode}")
+    return fine("secrets", f"pushes are scanned for credentials: {mode}")
 
 
 def _spool(log: SessionLog) -> Check:
     if not has_spooled(log.common_dir):
-        return fine("exits", "all are in the log")
-    message = "exits wait that the log did not take at the time"
+        return fine("exits", "all in the log")
+    message = "some exits are not in the log yet"
     command = "git session reconcile --apply"
     return Check("exits", "warning", message, command, lambda: record_spooled(log))
 

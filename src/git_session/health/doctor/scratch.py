@@ -48,7 +48,7 @@ class Scratch:
         if self._has_acted(hook, message):
             return None
         said = ended.stderr.decode(errors="replace").strip().splitlines()
-        return f"it was run and did nothing{': ' + said[-1] if said else ''}"
+        return f"it ran and did nothing{': ' + said[-1] if said else ''}"
 
     def read_version(self, program: Sequence[str]) -> str:
         """Reads which version of the program a hook would call."""
@@ -93,7 +93,7 @@ def fire_commit(top: Path) -> str | None:
 
         made = git(top, "worktree", "add", "--quiet", "--detach", str(place), "HEAD")
         if made.code != 0:
-            return f"no checkout could be made: {_last_word(made)}"
+            return f"cannot create a checkout: {_last_word(made)}"
         try:
             done = git(
                 place, "commit", "--quiet", "--allow-empty", "--message", "git session doctor"

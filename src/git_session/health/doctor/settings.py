@@ -41,7 +41,7 @@ _GRITE: Final = "grite's settings"
 def check_settings(log: SessionLog) -> Iterator[Check]:
     """Gives a line for each setting that is not as it should be, or one when all are."""
     wrong = [*_check_ours(log), *_check_grites(log)]
-    yield from wrong or [fine("settings", "all can be read")]
+    yield from wrong or [fine("settings", "all readable")]
 
 
 def _check_ours(log: SessionLog) -> Iterator[Check]:
@@ -59,4 +59,4 @@ def _check_grites(log: SessionLog) -> Iterator[Check]:
         yield fail(_GRITE, error)
         return
     for sentence in ignored:
-        yield Check(_GRITE, "warning", sentence, "correct the file by hand")
+        yield Check(_GRITE, "warning", sentence, "fix the file by hand")

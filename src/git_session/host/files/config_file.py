@@ -238,7 +238,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 def _fault(path: Path, line: int | None, problem: str) -> ConfigError:
     where = f"{path}, line {line}" if line else f"{path}"
-    return ConfigError(f"{where}: {problem}", "correct the file by hand; nothing was changed in it")
+    return ConfigError(f"{where}: {problem}", "fix the file by hand; it was not changed")
 
 
 def _parse(source: str, path: Path) -> dict[str, object]:

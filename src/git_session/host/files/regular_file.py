@@ -100,6 +100,6 @@ def _refusal(path: StrPath) -> EnvironmentFaultError:
     from git_session.errors import EnvironmentFaultError
 
     return EnvironmentFaultError(
-        f"{path} is not a regular file: git would fall over it, or wait for ever",
-        f"if nobody needs it: rm {quote_word(os.fspath(path))}",
+        f"{path} is not a regular file: git would fail on it or hang",
+        f"if it is not needed: rm {quote_word(os.fspath(path))}",
     )
