@@ -133,7 +133,7 @@ def test_the_private_key_is_printed_only_when_it_is_asked_for(cli: Cli, repo: Pa
         assert seed not in ran.stdout + ran.stderr
     ran = cli(repo, "actor", "key", "--export-private")
     assert ran.stdout == f"{seed}\n"
-    assert "whoever has this key" in ran.stderr
+    assert "anyone with this key" in ran.stderr
 
 
 def test_the_hint_that_spreads_a_key_works_as_it_is_typed(cli: Cli, repo: Path) -> None:

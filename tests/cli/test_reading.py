@@ -400,7 +400,7 @@ def test_what_was_left_out_is_said_on_stderr_and_the_rest_is_shown(
     assert len(warnings) == 3
     assert all(line.startswith("warning: event ") and "kind" in line for line in warnings)
     assert more == "warning: and 2 more like these"
-    assert hint == "hint: git session fsck names them all"
+    assert hint == "hint: git session fsck lists them all"
 
 
 def test_fsck_names_each_finding_on_a_line_and_strict_makes_warnings_count(

@@ -17,19 +17,22 @@ and the repository exists.
 @pytest.mark.parametrize(
     ("stderr", "advice"),
     [
-        ("fatal: could not read Username for 'http://h': terminal prompts disabled", "nobody can"),
+        (
+            "fatal: could not read Username for 'http://h': terminal prompts disabled",
+            "no terminal to ask in",
+        ),
         (
             "fatal: could not read Password for 'http://a@h': No such device or address",
-            "nobody can",
+            "no terminal to ask in",
         ),
         ("fatal: Authentication failed for 'http://h/git/r.git/'", "login was refused"),
         (f"git@h: Permission denied (publickey).\n{SSH_END}", "ssh-add"),
         (f"Host key verification failed.\n{SSH_END}", "compare"),
         (f"ssh: Could not resolve hostname nosuch.invalid\n{SSH_END}", "no such host"),
         ("fatal: unable to look up nosuch.invalid (port 9418)", "no such host"),
-        (f"ssh: connect to host h port 22: Connection refused\n{SSH_END}", "nobody answers"),
-        ("fatal: unable to access 'http://h/': Failed to connect to h port 1", "nobody answers"),
-        ("fatal: unable to connect to h:\nh: errno=Network is unreachable", "nobody answers"),
+        (f"ssh: connect to host h port 22: Connection refused\n{SSH_END}", "no answer"),
+        ("fatal: unable to access 'http://h/': Failed to connect to h port 1", "no answer"),
+        ("fatal: unable to connect to h:\nh: errno=Network is unreachable", "no answer"),
         ("fatal: unable to access 'https://h/': SSL certificate problem: expired", "sslCAInfo"),
         (
             f"fatal: '/srv/r' does not appear to be a git repository\n{SSH_END}",

@@ -90,7 +90,7 @@ def test_list_says_that_a_block_with_an_unknown_word_is_left_out(
         assert ran.code == 0
         said = ran.stderr.splitlines()
         assert f"warning: 1 session block {LEFT_OUT}" in said
-        assert "hint: git session fsck names them all" in said
+        assert "hint: git session fsck lists them all" in said
     assert "this version does not know" in cli(bare, "fsck").stdout
 
 

@@ -117,7 +117,7 @@ def test_rebuild_lets_what_is_sound_leave(clone: Clone, bare: Path, cli: Cli, wh
     }
     done = cli(clone.path, "repair", "--apply")
     assert done.code == 0
-    assert f"nobody has: {'events/' if what == 'chunk' else 'the ' + what}" in done.stdout
+    assert f"lost: {'events/' if what == 'chunk' else 'the ' + what}" in done.stdout
     assert f"(commit {commit[:12]})" in done.stdout
     assert git(clone.path, "rev-parse", f"{WAL}^") == at_hub
     require_gc(clone.path)

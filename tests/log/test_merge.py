@@ -567,7 +567,7 @@ def test_what_is_no_log_is_not_merged_with_one() -> None:
     log = past.objects.append(None, [created()])
     code = past.objects.write_commit({"main.c": b"int main;"}, [], "Initial commit", 5)
     for pair in ((log, code), (code, log), (None, code)):
-        with pytest.raises(DamagedLogError, match=f"{code} is no commit of a log"):
+        with pytest.raises(DamagedLogError, match=f"{code} is not a commit of a log"):
             compare_heads(past.store, *pair)
     blob = past.objects.write(git_object.BLOB, b"no commit")
     with pytest.raises(DamagedLogError, match=f"{blob} cannot be read"):

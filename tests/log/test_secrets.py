@@ -270,7 +270,7 @@ def test_refuse_keeps_it_here_until_it_is_allowed_or_told_otherwise(
     assert "git -c session.secrets=warn session sync" in ran.json()["error"]["hint"]
     dry = cli(clone.path, "sync", "--dry-run")
     assert dry.code == 0
-    assert "hint: session.secrets is refuse: it would not be sent" in dry.stderr
+    assert "hint: session.secrets is refuse, so a sync would not send it" in dry.stderr
     for said in (ran.stdout, ran.stderr, dry.stderr):
         assert TOKEN not in said
     assert (clone.head, read_head(hub.path)) == (before, there)

@@ -62,9 +62,9 @@ def test_nothing_is_written_on_a_commit_that_is_none_of_a_log(clone: Clone, cli:
         assert ran.code != 0, ran
         assert read_head(clone.path) == code
         if "no such task" not in ran.stderr:
-            assert f"{code}, which is no commit of a log" in ran.stderr, ran
+            assert f"{code}, which is not a commit of a log" in ran.stderr, ran
             assert "hint: git session repair" in ran.stderr, ran
-    with pytest.raises(DamagedLogError, match="no commit of a log"):
+    with pytest.raises(DamagedLogError, match="not a commit of a log"):
         clone.log.add_task_row("x")
 
 
@@ -75,7 +75,7 @@ def test_a_wrong_head_is_not_synced_and_the_side_that_is_wrong_is_named(
     set_head(clone.path, code)
     ran = cli(clone.path, "sync")
     assert ran.code == 1
-    assert ran.stderr.startswith(f"error: {WAL} holds {code}, which is no commit of a log")
+    assert ran.stderr.startswith(f"error: {WAL} holds {code}, which is not a commit of a log")
     assert "hint: git session repair" in ran.stderr
     assert (read_head(clone.path), read_head(hub.path)) == (code, there)
     ran = cli(clone.path, "repair", "--json")
@@ -105,7 +105,10 @@ def test_nothing_is_written_on_a_head_that_only_the_index_still_knows(
     assert f"the log's commit {head} cannot be read" in ran.stderr
     checks = cli(clone.path, "doctor", "--json").json()["data"]["lines"]
     line = next(check for check in checks if check["name"] == "log")
-    assert (line["status"], line["command"].split(" looks")[0]) == ("failing", "git session repair")
+    assert (line["status"], line["command"].split(" searches")[0]) == (
+        "failing",
+        "git session repair",
+    )
     assert cli(clone.path, "repair", "--from", "origin", "--apply").code == 0
     assert cli(clone.path, "ready", session).code == 0
 

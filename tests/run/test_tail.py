@@ -87,7 +87,7 @@ def test_json_tells_whether_the_file_is_what_was_recorded(
         file.write("added later")
     ran = cli(repo, "tail", session, "--json")
     assert ran.json()["data"]["matches"] is False
-    assert ran.stderr.startswith(f"warning: {path} is not what was recorded: sha256:")
+    assert ran.stderr.startswith(f"warning: {path} differs from the recorded output: sha256:")
 
 
 def test_on_a_terminal_nothing_is_obeyed(repo: Path, session: str) -> None:

@@ -339,7 +339,7 @@ def test_a_host_where_nobody_answers_is_said(scheme: str, tmp_path: Path, cli: C
         ran = cli(clone.path, "sync", timeout=60)
     assert ran.code == 1
     assert ran.stderr.startswith("error: cannot fetch from origin")
-    assert "hint: nobody answers there" in ran.stderr
+    assert "hint: no answer: check the network" in ran.stderr
 
 
 def test_a_name_that_no_host_has_is_said(tmp_path: Path, cli: Cli) -> None:

@@ -164,7 +164,7 @@ def test_what_the_newest_one_holds_already_is_not_written_again(repo: Path, cli:
     assert (first["is_new"], again) == (True, first | {"is_new": False})
     ran = cli(repo, "snapshot")
     assert (ran.code, ran.stdout.split(":")[0]) == (0, first["ref"])
-    assert "holds all already" in ran.stderr
+    assert "the newest snapshot is complete" in ran.stderr
     append(repo, events.comment("two", 30).raw)
     assert write_snapshot_row(open_log(repo))["events"] == 3
     newest = write_snapshot_row(open_log(repo))["ref"]
@@ -222,7 +222,7 @@ def test_the_command_says_what_it_wrote_and_how_grite_takes_it(
     assert ran.code == 0
     assert ran.stdout.startswith("refs/grite/snapshots/")
     assert ran.stdout.endswith(": 77 events in 1 chunk\n")
-    assert ran.stderr == "hint: grite rebuild --from-snapshot takes it\n"
+    assert ran.stderr == "hint: grite rebuild --from-snapshot reads it\n"
     data = cli(path, "snapshot", "--json").json()["data"]
     assert (data["events"], data["left_out"], data["chunks"]) == (77, 0, 1)
     append(path, events.comment("of no issue", 1, issue=b"\x77" * 16).raw)

@@ -266,7 +266,7 @@ def test_a_remote_whose_ref_is_code_is_left_alone(pair: Pair, hub: Hub, tmp_path
     set_head(hub.path, code)
     for clone in (other, Clone.make(tmp_path / "fresh", origin=hub.path)):
         before = clone.head
-        assert f"{code} is no commit of a log" in fail(clone).message
+        assert f"{code} is not a commit of a log" in fail(clone).message
         assert clone.head == before
     assert read_head(hub.path) == code
     set_head(hub.path, there)

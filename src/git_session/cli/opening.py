@@ -56,7 +56,7 @@ def open_past(words: str | None, path: Path | None = None) -> SessionLog:
         return log
     past = log.at(words)
     if past.moment is not None and past.moment.ts > log.clock() + _SECOND_MS:
-        say_warning(f"{words} is still to come: what is known now is shown, with ages from then")
+        say_warning(f"{words} is in the future: the current state is shown, with ages as of then")
     return past
 
 
@@ -139,7 +139,7 @@ def say_problems(log: SessionLog) -> None:
         left_out = count(unread, "session block")
         say_warning(f"{left_out} left out: a state, role or type that this version does not know")
     if problems or unread:
-        say("hint: git session fsck names them all")
+        say("hint: git session fsck lists them all")
 
 
 def is_incomplete(log: SessionLog) -> bool:

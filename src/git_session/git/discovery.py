@@ -67,7 +67,7 @@ def explain_refusal(
     if git_dir is None:
         return NotARepositoryError(
             f"{path.absolute()} lies in no git repository",
-            "git init makes one, -C PATH names another place",
+            "git init creates one; -C PATH selects another directory",
         )
     if foreign is not None:
         return EnvironmentFaultError(

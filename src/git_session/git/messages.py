@@ -59,13 +59,13 @@ _HINTS: Final = tuple(
         ),
         (
             (
-                "no saved login fits and nobody can be asked here: git fetch {remote} asks, in a "
-                "terminal, and git config credential.helper says how git keeps the answer"
+                "no saved login fits, and there is no terminal to ask in: git fetch {remote} asks "
+                "in a terminal; git config credential.helper sets how git saves the answer"
             ),
             *("could not read (username|password)", "unable to read askpass"),
         ),
         (
-            "the login was refused: git fetch {remote} asks for another one, in a terminal",
+            "the login was refused: git fetch {remote} in a terminal asks for another one",
             *("authentication failed", "invalid credentials", "error: 401"),
         ),
         (
@@ -88,12 +88,12 @@ _HINTS: Final = tuple(
             "nodename nor servname",
         ),
         (
-            "nobody answers there: check the network and {address}, and sync again",
+            "no answer: check the network and {address}, and sync again",
             *("connection refused", "(failed|couldn't|unable) to connect", "timed out"),
             *("unreachable", "no route to host", "connection (closed|reset) by"),
         ),
         (
-            "the connection is not trusted: git help config tells of http.sslCAInfo",
+            "the connection is not trusted: see http.sslCAInfo in git help config",
             *("certificate", r"\bssl\b", "gnutls"),
         ),
         (

@@ -1,6 +1,6 @@
 """Compares what the log says of sessions with what this host knows of their processes.
 
-It proposes. Told to apply, it records the end of those that are dead by evidence, and of no other:
+It proposes. Told to apply, it records the end of dead sessions by evidence, and of no other:
 never by age, never from another host. No process is killed and no worktree is touched. An end that
 is recorded so is a presumption, which the next record of that session revokes.
 """

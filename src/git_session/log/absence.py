@@ -125,8 +125,8 @@ def _find_lost(store: RefStore) -> LostLogError | None:
         return None
     return LostLogError(
         f"{names.WAL_REF} is not there, but {remote} was seen here with a log",
-        "git session repair looks for what it was, also for what was never sent;"
-        f" git session sync brings what {remote} has",
+        "git session repair searches for it, including unsent records;"
+        f" git session sync fetches what {remote} has",
     )
 
 

@@ -175,7 +175,7 @@ class _Line:
             raise _lack(self._faults[0][1])
         if not is_of_log(first):
             raise DamagedLogError(
-                f"commit {head} is no commit of a log: it has neither meta.json nor events",
+                f"commit {head} is not a commit of a log: it has neither meta.json nor events",
                 f"git log {head} shows what it is",
             )
 

@@ -220,7 +220,7 @@ class Recorder(NamedTuple):
         pid, path = session["pid"], session["worktree"]
         if pid and read_process(pid) is None:
             missing.append(
-                f"there is no process {pid} here, so it tells nobody whether the session is alive"
+                f"there is no process {pid} here, so it cannot show whether the session is alive"
             )
         if path and not Path(self.top or "", path).is_dir():
             missing.append(f"no such directory: {path}")

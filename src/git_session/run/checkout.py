@@ -58,7 +58,7 @@ class Workplace:
             self.output_fd = create_output(self.output)
         except OSError as error:
             raise EnvironmentFaultError(
-                f"cannot make {self.output}: {error.strerror}", "or run it without --log"
+                f"cannot create {self.output}: {error.strerror}", "or run it without --log"
             ) from error
 
     def remove_output(self) -> None:

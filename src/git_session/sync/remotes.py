@@ -125,7 +125,7 @@ class Remote:
         self._replace_warning(
             ConflictError(
                 f"{self.name} has a log and hides it: no clone can fetch {names.WAL_REF} there",
-                "ask the server's owner to show refs/grite to whoever fetches: see"
+                "ask the server's owner to show refs/grite to everyone who fetches: see"
                 " uploadpack.hideRefs and the rights to read there",
             )
         )

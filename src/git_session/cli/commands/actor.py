@@ -120,7 +120,7 @@ def new_command(settings: Settings, label: str | None, makes_default: bool, no_k
         makes_default=makes_default,
     )
     if pinned is not None:
-        say(f"actor {pinned} goes on writing: grite's settings now name it as the default")
+        say(f"actor {pinned} stays the writer: grite's settings now name it as the default")
     if settings.is_json:
         print_data({"actor": row})
     else:
@@ -141,7 +141,7 @@ def use_command(settings: Settings, actor: str) -> None:
     else:
         print_line(f"{row['actor_id']} is the default")
     if not row["is_writer"]:
-        say_warning("GRITE_HOME names another actor, which goes on writing while it is set")
+        say_warning("GRITE_HOME names another actor, which stays the writer while it is set")
 
 
 @command(
@@ -163,7 +163,7 @@ def key_command(settings: Settings, actor: str | None, export_private: bool) -> 
         return
     print_line(row["private_key"] if export_private else row["line"])
     if export_private:
-        say_warning("whoever has this key can write as the actor")
+        say_warning("anyone with this key can write as the actor")
 
 
 for _command in (list_command, show_command, new_command, use_command, key_command):
@@ -202,9 +202,9 @@ def _fault(row: Row) -> str:
 def _say_next(row: Row) -> None:
     """Says how the new actor gets to write, and how others get to trust it."""
     if row["is_writer"]:
-        say("it writes from here from now on")
+        say("it writes in this clone from now on")
     else:
-        say(f"hint: git session actor use {row['actor_id'][:8]} makes it the one that writes")
+        say(f"hint: git session actor use {row['actor_id'][:8]} makes it the writer")
     if row["keys"]:
         line = shlex.quote(row["keys"][0]["line"])
-        say(f"hint: others trust it by git config --add session.trustedKey {line}")
+        say(f"hint: for others to trust it: git config --add session.trustedKey {line}")

@@ -81,7 +81,7 @@ def demo_command(settings: Settings, place: str | None) -> None:
     ):
         print_line(f"  {where}/{more}")
     print_line("  git session -h")
-    print_line(f"  rm -r {shlex.quote(top)}   # when you have seen enough")
+    print_line(f"  rm -r {shlex.quote(top)}   # when you are done")
 
 
 def _make_directory(place: str | None) -> Path:
@@ -93,7 +93,7 @@ def _make_directory(place: str | None) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentFaultError(
-            f"cannot make {place or 'a temporary directory'}: {error.strerror}",
+            f"cannot create {place or 'a temporary directory'}: {error.strerror}",
             "name a directory that is not there yet",
         ) from error
     return path

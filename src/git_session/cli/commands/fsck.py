@@ -42,7 +42,7 @@ def fsck_command(settings: Settings, strict: bool) -> int:
         say(*_format_summary(report))
         codes = {finding["code"] for finding in report["findings"]}
         if codes & DAMAGE:
-            say("hint: git session repair looks for what is damaged elsewhere")
+            say("hint: git session repair searches other copies for damaged parts")
         if NEWER in codes:
             say("hint: update git-session to read what a newer version wrote")
     return 1 if report["errors"] or (strict and (report["warnings"] or is_lost)) else 0

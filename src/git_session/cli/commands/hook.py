@@ -288,7 +288,7 @@ def _print_row(row: Row, word: str) -> None:
     place = "" if row["state"] in ("absent", "foreign") and row["action"] == "none" else row["path"]
     print_line(f"{row['hook']}: {word}{f', {place}' if place else ''}")
     if row["kept"] is not None:
-        print_line(f"  calls first what was there before: {row['kept']}")
+        print_line(f"  calls the previous hook first: {row['kept']}")
     if row["note"] is not None:
         print_line(f"  {row['note']}")
 

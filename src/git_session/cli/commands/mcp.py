@@ -39,5 +39,5 @@ def mcp_command(settings: Settings) -> None:
         print_data({"tools": describe_tools()})
         return
     if is_terminal(sys.stdin):
-        say("waiting for an agent to speak on stdin; Ctrl-C ends it")
+        say("waiting for an agent on stdin; Ctrl-C stops it")
     serve(here, os.environ)

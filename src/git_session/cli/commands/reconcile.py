@@ -50,9 +50,9 @@ def reconcile_command(settings: Settings, is_applied: bool) -> int:
     if not lines:
         print_line("the log and this host agree")
     if report["dead"] and not is_applied:
-        say("hint: git session reconcile --apply records the end of those that are dead")
+        say("hint: git session reconcile --apply records the end of dead sessions")
     if report["unclear"]:
-        say("hint: where you know better: git session exit ID --reason user-stop")
+        say("hint: if you know that a session ended: git session exit ID --reason user-stop")
         say(
             "hint: a session started with --pid N, or by git session run, can be told alive or dead"
         )

@@ -94,9 +94,9 @@ def _describe(row: Row) -> Iterator[str]:
         if len(row["events"]) > _MOST_LINES:
             yield f"  and {len(row['events']) - _MOST_LINES} more"
     for finding in row["damage"][:_MOST_LINES]:
-        yield f"nobody has: {finding['message']} (commit {(finding['commit'] or '-')[:12]})"
+        yield f"lost: {finding['message']} (commit {(finding['commit'] or '-')[:12]})"
     for event_id in row["lost_events"][:_MOST_LINES]:
-        yield f"nobody has: event {event_id[:12]}"
+        yield f"lost: event {event_id[:12]}"
 
 
 def _describe_rebuild(row: Row) -> str:

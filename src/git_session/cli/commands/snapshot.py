@@ -35,11 +35,11 @@ def snapshot_command(settings: Settings, is_forced: bool) -> None:
         f"{row['ref']}: {_count(row['events'], 'event')} in {_count(row['chunks'], 'chunk')}"
     )
     if not row["is_new"]:
-        say("it holds all already, and nothing was written")
+        say("the newest snapshot is complete, nothing was written")
     if row["left_out"]:
         verb = "was" if row["left_out"] == 1 else "were"
         say(f"{_count(row['left_out'], 'event')} that grite cannot rebuild from {verb} left out")
-    say("hint: grite rebuild --from-snapshot takes it")
+    say("hint: grite rebuild --from-snapshot reads it")
 
 
 def _count(count: int, noun: str) -> str:

@@ -130,7 +130,7 @@ def _say_what_follows(scan: dict[str, Any] | None, *, is_sent: bool) -> None:
     if scan is None or not any(found["kind"] == "credential" for found in scan["findings"]):
         return
     if scan["policy"] == "refuse":
-        say("hint: session.secrets is refuse: it would not be sent")
+        say("hint: session.secrets is refuse, so a sync would not send it")
     elif is_sent:
         say(
             "hint: it has left, so revoke it; git config session.secrets refuse keeps the next here"

@@ -67,7 +67,9 @@ def tail_command(settings: Settings, session: str | None, is_followed: bool, lin
     else:
         print_output(read_tail(tail))
     if tail.matches is False:
-        say_warning(f"{tail.path} is not what was recorded: {tail.session['last_output_ref']}")
+        say_warning(
+            f"{tail.path} differs from the recorded output: {tail.session['last_output_ref']}"
+        )
     return 0
 
 

@@ -108,7 +108,7 @@ def status_command(settings: Settings, task: str, status: str, force: bool) -> N
         return
     task_id = recorded["task"]["task_id"]
     if recorded["commit"] is None:
-        print_line(f"{task_id} is {status} already, nothing was recorded")
+        print_line(f"{task_id} is already {status}, nothing was recorded")
     else:
         print_line(f"{task_id} {status} ({short_commit(recorded['commit'])})")
 

@@ -34,7 +34,7 @@ class HookSettings(GitSettings):
         ended = self._run(["rev-parse", "--git-path", "hooks"], git_environment())
         if ended.code != 0:
             raise ConfigError(
-                "git does not say where it looks for hooks",
+                "git does not report its hooks directory",
                 "git config --show-origin core.hooksPath shows the setting",
                 split_words(ended.stderr),
             )

@@ -53,7 +53,7 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
         error = RemoteTimeoutError(f"not done within {timeout_s} s")
     if error is not None:
         reason = error.message.partition("\n")[0]
-        on_failure(f"the log was not sent to {remote}: {reason} (git session sync tells more)")
+        on_failure(f"the log was not sent to {remote}: {reason} (git session sync shows why)")
 
 
 def read_timeout(git: GitSettings) -> int:

@@ -214,9 +214,9 @@ def _require_types(head: list[Any], sig: Any) -> None:
         if type(value) is not bytes or len(value) != length:
             raise WireError(f"event has an {name} that is not {length} bytes")
     if type(ts) is not int or not 0 <= ts < _TS_LIMIT:
-        raise WireError("event has a timestamp that is no unsigned integer")
+        raise WireError("event has a timestamp that is not an unsigned integer")
     if type(kind) is not int or not 0 <= kind < _KIND_LIMIT:
-        raise WireError("event has a kind that is no unsigned integer")
+        raise WireError("event has a kind that is not an unsigned integer")
     if parent is not None and (type(parent) is not bytes or len(parent) != 32):
         raise WireError("event has a parent that is not 32 bytes")
     if sig is not None and type(sig) is not bytes:

@@ -77,7 +77,7 @@ def parse_attribute(text: str) -> tuple[str, Extra]:
     """Reads `KEY=VALUE`; a value that is a whole number is one. Raises UsageError."""
     key, sign, value = text.partition("=")
     if not sign:
-        raise UsageError(f"{text!r} is no attribute", "write it so: --set tokens=48210")
+        raise UsageError(f"not an attribute: {text!r}", "example: --set tokens=48210")
     require_attribute_name(key)
     is_number = re.fullmatch(_WHOLE, value) is not None
     return key, int(value) if is_number else value

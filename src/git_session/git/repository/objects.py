@@ -209,7 +209,7 @@ class ObjectStore(RefStore):
         return head.time
 
     def require_log_commit(self, oid: str) -> None:
-        """Raises DamagedLogError when the log's head cannot be read or is no commit of a log.
+        """Raises DamagedLogError when the log's head cannot be read or is not a commit of a log.
 
         One of which a part is missing may well have been one.
         """
@@ -222,7 +222,7 @@ class ObjectStore(RefStore):
             raise self._cannot_read(oid)
         if not is_of_log(commit) and not any(what.endswith(MISSING) for what in faults):
             raise DamagedLogError(
-                f"{names.WAL_REF} holds {oid}, which is no commit of a log: it holds neither"
+                f"{names.WAL_REF} holds {oid}, which is not a commit of a log: it holds neither"
                 " meta.json nor events",
                 REPAIR_HINT,
             )

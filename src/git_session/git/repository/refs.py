@@ -33,7 +33,7 @@ FSYNC_KEY: Final = "session.fsync"
 PATIENCE_S: Final = 10.0
 """How long a ref is waited for that other programs hold."""
 
-REPAIR_HINT: Final = "git session repair looks for what it should be"
+REPAIR_HINT: Final = "git session repair searches for the right commit"
 _SETTINGS_TIMEOUT_S: Final = 5.0
 """What git may take to list its settings; it takes some ms."""
 

@@ -63,7 +63,7 @@ def _check_remote(log: SessionLog, git: Git, remote: Remote) -> Check:
     try:
         theirs = git.ls_remote(remote.name, [names.WAL_REF]).get(names.WAL_REF)
     except GitSessionError as error:
-        return fail(name, error, error.hint or f"{_SYNC} {quote_word(remote.name)} tells more")
+        return fail(name, error, error.hint or f"{_SYNC} {quote_word(remote.name)} shows why")
     mine = log.head()
     if theirs == mine:
         return fine(name, "reached, in sync")

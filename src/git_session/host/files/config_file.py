@@ -139,7 +139,7 @@ def format_with_text(table: ConfigTable, key: str, value: str) -> str:
                 return bom + candidate
         except ConfigError:
             continue
-    raise table.wrong(key, "stands there in a form that cannot be edited: change it by hand")
+    raise table.wrong(key, "has a form that cannot be edited: change it by hand")
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
