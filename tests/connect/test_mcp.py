@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_tools_say_what_they_do_what_they_take_and_whether_they_write(repo: Path
     _play(_server(repo), story)
 
 
-def test_request_with_a_lone_surrogate_gets_an_error(repo: Path, cli: Cli, task: str) -> None:
+def test_request_with_a_lone_surrogate_gets_an_error(repo: Path, task: str) -> None:
     """Python writes one as JSON; the SDK's reader drops the line, and the agent would wait."""
     info = {"name": "a", "version": "1"}
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info}
@@ -172,9 +173,18 @@ def test_request_with_a_lone_surrogate_gets_an_error(repo: Path, cli: Cli, task:
         {"id": 2, "method": "tools/call", "params": start},
         {"id": 3, "method": "ping"},
     ]
-    lines = "".join(json.dumps({"jsonrpc": "2.0", **request}) + "\n" for request in requests)
-    ran = cli(repo, "mcp", stdin=lines)
-    answers = {answer["id"]: answer for answer in map(json.loads, ran.stdout.splitlines())}
+    command = [sys.executable, "-m", "git_session", "-C", str(repo), "mcp"]
+    answers: dict[int, dict[str, Any]] = {}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        for request in requests:
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", **request}).encode() + b"\n")
+        server.stdin.flush()
+        # At the end of its input the server leaves what it has not answered yet.
+        while len(answers) < 3 and (line := server.stdout.readline()):
+            answer = json.loads(line)
+            answers[answer["id"]] = answer
     assert set(answers) == {1, 2, 3}
     assert "half a surrogate pair" in answers[2]["error"]["message"]
     assert SessionLog.open(repo).sessions() == []
