@@ -1,4 +1,4 @@
-"""Reads, records and syncs agent sessions on grite tasks, straight from git refs.
+"""Read, record and sync agent sessions on grite tasks, straight from git refs.
 
 The names below are loaded when they are first used, so that a command pays only for what it
 needs.
@@ -77,7 +77,7 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name from the module that it lives in."""
+    """Load a public name from the module that it lives in."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(_home_of(name)), name)
@@ -86,7 +86,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Lists the public names, loaded or not."""
+    """List the public names, loaded or not."""
     return sorted({*globals(), *__all__})
 
 

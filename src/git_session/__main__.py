@@ -22,7 +22,7 @@ A command is over before it pays, and to look through a long log takes longer th
 
 
 def main() -> None:
-    """Runs the command line and exits with its code."""
+    """Run the command line and exit with its code."""
     gc.set_threshold(_GARBAGE)
     try:
         code = _choose(sys.argv[1:4])(sys.argv)
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _choose(words: list[str]) -> Callable[[list[str]], int]:
-    """Chooses what the line is for: the two that somebody waits for load no command line."""
+    """Choose what the line is for: the two that somebody waits for load no command line."""
     if words == _CALLED_BACK:
         return _finish_hook
     return _hear_agent if words == _AGENT_TELLS else _run
@@ -45,7 +45,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _hear_agent(argv: list[str]) -> int:
-    """Records an agent's event; it must not notice, so there is no failure and no word."""
+    """Record an agent's event; it must not notice, so there is no failure and no word."""
     if set(argv[4:]) & {"-h", "--help"} or len(argv) < 5:
         return _run(argv)
     from git_session.connect.agents.record import run_agent_hook
@@ -55,7 +55,7 @@ def _hear_agent(argv: list[str]) -> int:
 
 
 def _finish_hook(argv: list[str]) -> int:
-    """Finishes an installed hook, which a commit waits for: without the command line's 30 ms."""
+    """Finish an installed hook, which a commit waits for: without the command line's 30 ms."""
     from git_session.connect.hooks.run import finish_hook
 
     def on_failure(sentence: str) -> None:
@@ -68,7 +68,7 @@ def _finish_hook(argv: list[str]) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process without taking the interpreter apart, which would take 10 to 30 ms."""
+    """End the process without taking the interpreter apart, which would take 10 to 30 ms."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -30,7 +30,7 @@ class GitSessionError(Exception):
 
     @property
     def message(self) -> str:
-        """Gives the sentence with its lines below it, set in; a single one stands behind it."""
+        """Return the sentence with its lines below it, set in; a single one stands behind it."""
         if len(self.lines) > 1:
             return "\n  ".join([f"{self.sentence}:", *self.lines])
         return ": ".join([self.sentence, *self.lines])

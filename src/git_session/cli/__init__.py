@@ -69,11 +69,11 @@ class SessionGroup(click.Group):
     """Finds commands by name and imports the one that is called, and no other."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Lists all names, in the order of the help."""
+        """List all names, in the order of the help."""
         return [name for section in SECTIONS.values() for name in section]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports one command; None for a name that is not known."""
+        """Import one command; None for a name that is not known."""
         if not any(cmd_name in section for section in SECTIONS.values()):
             return None
         module = import_module(f"git_session.cli.commands.{_MODULES.get(cmd_name, cmd_name)}")
@@ -84,7 +84,7 @@ class SessionGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the command that the line calls, and for an unknown one those of similar name."""
+        """Find the command that the line calls, and for an unknown one those of similar name."""
         name = args[0]
         found = self.get_command(ctx, name)
         if found is None and not ctx.resilient_parsing:
@@ -92,7 +92,7 @@ class SessionGroup(click.Group):
         return name if found else None, found, args[1:]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """Offers the commands by their lines in the help, without importing them."""
+        """Offer the commands by their lines in the help, without importing them."""
         from click.shell_completion import CompletionItem
 
         commands = [
@@ -104,7 +104,7 @@ class SessionGroup(click.Group):
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the commands in their groups, without importing them."""
+        """Write the commands in their groups, without importing them."""
         widest = max(len(name) for section in SECTIONS.values() for name in section)
         for title, section in SECTIONS.items():
             with formatter.section(title):

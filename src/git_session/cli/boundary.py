@@ -31,7 +31,7 @@ _NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def run_command_line(args: Sequence[str]) -> int:
-    """Runs one command line and gives its exit code; every failure is told here."""
+    """Run one command line and return its exit code; every failure is told here."""
     tolerate_encodings()
     settings = Settings()
     try:
@@ -93,7 +93,7 @@ def _run(args: Sequence[str], settings: Settings) -> int:
 
 
 def _save_logs() -> None:
-    """Lets the commands that opened a log remember what they read; others load nothing for it."""
+    """Let the commands that opened a log remember what they read; others load nothing for it."""
     opening = sys.modules.get("git_session.cli.opening")
     if opening is not None:
         opening.save_logs()
@@ -111,7 +111,7 @@ def _tell_usage(args: Sequence[str], settings: Settings, error: click.ClickExcep
 def _guess_meant(
     args: Sequence[str], context: click.Context | None, error: click.ClickException
 ) -> str | None:
-    """Guesses what was meant by a command or an option that is not there, or a word too many."""
+    """Guess what was meant by a command or an option that is not there, or a word too many."""
     if isinstance(error, click.NoSuchOption):
         return " or ".join(error.possibilities or ()) or None
     if context is None:
@@ -144,7 +144,7 @@ def _name_parameter(parameter: click.Parameter) -> str:
 def _tell(
     args: Sequence[str], settings: Settings, error: GitSessionError, code: str, exit_code: int
 ) -> int:
-    """Tells of the failure that is being handled and gives `exit_code`."""
+    """Report the failure that is being handled and return `exit_code`."""
     if settings.is_debug or _stands_in(args, "--debug"):
         import traceback
 
@@ -166,7 +166,7 @@ def _wants_json(args: Sequence[str], settings: Settings) -> bool:
 
 
 def _stands_in(args: Sequence[str], option: str) -> bool:
-    """Looks for an option on a line that may be too wrong to be parsed."""
+    """Look for an option on a line that may be too wrong to be parsed."""
     before = args[: args.index("--")] if "--" in args else args
     return option in before
 

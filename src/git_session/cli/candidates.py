@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
 
 
 def find_candidates(group: click.Group, line: str) -> list[Candidate]:
-    """Finds what can stand at the end of a line, which may end within a word."""
+    """Find what can stand at the end of a line, which may end within a word."""
     *words, incomplete = _split_line(line)
     args = _arguments([_expand_home(word) for word in words])
     if args is None:
@@ -65,7 +65,7 @@ def find_candidates(group: click.Group, line: str) -> list[Candidate]:
 
 
 def find_of_kind(kind: str, incomplete: str) -> Items:
-    """Finds the candidates of a kind, as click wants them."""
+    """Find the candidates of a kind, as click wants them."""
     if kind == "session":
         return _find_sessions(incomplete)
     if kind == "task":
@@ -79,7 +79,7 @@ def find_of_kind(kind: str, incomplete: str) -> Items:
 
 
 def _find_sessions(incomplete: str) -> Items:
-    """Finds the live sessions, and those that ended only where no live one begins so."""
+    """Find the live sessions, and those that ended only where no live one begins so."""
     rows = sessions_at_hand(name_here(), os.environ)
     ids = [row["session_id"] for row in rows]
     named = []
@@ -97,7 +97,7 @@ def _find_sessions(incomplete: str) -> Items:
 
 
 def _find_tasks(incomplete: str) -> Items:
-    """Finds the open tasks, and the others only where no open one begins so."""
+    """Find the open tasks, and the others only where no open one begins so."""
     rows = [
         row
         for row in tasks_at_hand(name_here(), os.environ)
@@ -121,12 +121,12 @@ def _read_remotes() -> list[str]:
 
 
 def _items(found: Iterable[tuple[str, str]]) -> Items:
-    """Makes items of words from the store, without those that would be read as options."""
+    """Make items of words from the store, without those that would be read as options."""
     return [CompletionItem(word, help=about) for word, about in found if word[:1] != "-"]
 
 
 def _split_line(line: str) -> list[str]:
-    """Splits a line as a shell does, the unfinished word last, which may be empty."""
+    """Split a line as a shell does, the unfinished word last, which may be empty."""
     *words, last = split_arg_string(f"{line}.")
     return [*words, last[:-1]]
 
@@ -136,7 +136,7 @@ def _expand_home(word: str) -> str:
 
 
 def _arguments(words: list[str]) -> list[str] | None:
-    """Gives what follows `git-session` or `git session`, with each -C that git would follow.
+    """Return what follows `git-session` or `git session`, with each -C that git would follow.
 
     git's other options that name a repository go where git puts them: into the environment.
     None when the command is still to come.

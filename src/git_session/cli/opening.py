@@ -1,4 +1,4 @@
-"""Opens the log for a command, and says on stderr what reading it left out."""
+"""Open the log for a command, and say on stderr what reading it left out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _told: list[ObjectStore] = []
 
 
 def open_log() -> SessionLog:
-    """Opens the log of the repository that the current directory lies in.
+    """Open the log of the repository that the current directory lies in.
 
     Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
     """
@@ -40,7 +40,7 @@ def open_log() -> SessionLog:
 
 
 def open_queries(path: Path | None = None) -> SessionLog:
-    """Opens the log for a command that only asks, and begins to read it.
+    """Open the log for a command that only asks, and begin to read it.
 
     It is that of the repository that `path` lies in; default: the current directory.
     """
@@ -50,7 +50,7 @@ def open_queries(path: Path | None = None) -> SessionLog:
 
 
 def open_past(words: str | None, path: Path | None = None) -> SessionLog:
-    """Opens the log as open_queries does, as it was at a moment if words for one are given."""
+    """Open the log as open_queries does, as it was at a moment if words for one are given."""
     log = open_queries(path)
     if words is None:
         return log
@@ -70,7 +70,7 @@ def _open(path: Path) -> SessionLog:
 
 
 def _begin_reading(path: Path) -> None:
-    """Lets git begin on a log that was never read, while the modules that go on are loaded."""
+    """Let git begin on a log that was never read, while the modules that go on are loaded."""
     from git_session.core.wire import names
     from git_session.git.place import UnclearError, find_place
     from git_session.git.repository.ref_files import read_ref_file
@@ -90,7 +90,7 @@ def _begin_reading(path: Path) -> None:
 
 
 def save_logs() -> None:
-    """Remembers in the index what the command read, once its answer is out.
+    """Remember in the index what the command read, once its answer is out.
 
     After a long first read a copy of this process does it, and nobody waits for it.
     """
@@ -110,14 +110,14 @@ def save_logs() -> None:
 
 
 def find_here() -> Path:
-    """Finds the current directory. Raises NotARepositoryError when it was removed meanwhile."""
+    """Find the current directory. Raises NotARepositoryError when it was removed meanwhile."""
     from pathlib import Path  # 2 ms, for those who do more than a prompt asks
 
     return Path(name_here())
 
 
 def name_here() -> str:
-    """Finds the same as find_here, for those who can do without a Path."""
+    """Find the same as find_here, for those who can do without a Path."""
     try:
         return os.getcwd()  # noqa: PTH109 - as above
     except OSError as error:
@@ -125,7 +125,7 @@ def name_here() -> str:
 
 
 def say_problems(log: SessionLog) -> None:
-    """Says in a few lines what was left out while reading, if anything was."""
+    """Say in a few lines what was left out while reading, if anything was."""
     problems = log.problems
     if is_incomplete(log):
         problems = [problem for problem in problems if problem.code != _MISSING]
@@ -162,7 +162,7 @@ def is_incomplete(log: SessionLog) -> bool:
 
 
 def say_no_log(log: SessionLog) -> bool:
-    """Says that the repository has no log, and what to do; tells whether it may have lost one."""
+    """Say that the repository has no log, and what to do; return whether it may have lost one."""
     from git_session.log.absence import explain_absence
 
     error = explain_absence(log.store)
@@ -175,7 +175,7 @@ def say_no_log(log: SessionLog) -> bool:
 
 
 def say_after_recording(log: SessionLog, warnings: list[str]) -> None:
-    """Does what follows a transition, and says what there is to say of it."""
+    """Do what follows a transition, and say what there is to say of it."""
     say_problems(log)
     from git_session.sync.follow_up import follow_up
 

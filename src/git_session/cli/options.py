@@ -24,7 +24,7 @@ class Settings:
 
 
 def completes(kind: str) -> Any:
-    """Makes what a parameter's `shell_complete` is: the candidates of a kind, found at a Tab.
+    """Make what a parameter's `shell_complete` is: the candidates of a kind, found at a Tab.
 
     Kinds: session, task, engine, remote, file, directory. What finds them is loaded by then.
     """
@@ -36,7 +36,7 @@ def completes(kind: str) -> Any:
 
 
 def shared_options() -> list[click.Parameter]:
-    """Makes the options that stand before a command as well as after it."""
+    """Make the options that stand before a command as well as after it."""
     return [
         click.Option(
             ["-C", "run_in"],
@@ -68,7 +68,7 @@ def shared_options() -> list[click.Parameter]:
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Makes a command of a function that takes the Settings and then its own parameters.
+    """Make a command of a function that takes the Settings and then its own parameters.
 
     The function's docstring is the help; `examples` are lines to type, shown below it.
     """
@@ -84,7 +84,7 @@ def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.C
 
 
 def format_examples(*examples: str) -> str:
-    """Forms the end of a help text: each example on a line of its own, not wrapped."""
+    """Form the end of a help text: each example on a line of its own, not wrapped."""
     title = "Example:" if len(examples) == 1 else "Examples:"
     return "\n".join(["\b", title, *(f"  {example}" for example in examples)])
 
@@ -97,7 +97,7 @@ class TimeLimit(click.ParamType[float]):
     def convert(
         self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None
     ) -> float:
-        """Gives the seconds. Raises UsageError for what is no length of time, or none at all."""
+        """Return the seconds. Raises UsageError for what is no length of time, or none at all."""
         if isinstance(value, float):
             return value
         from git_session.core.wire.duration import parse_duration  # for those who limit something
@@ -111,7 +111,7 @@ class TimeLimit(click.ParamType[float]):
 def session_argument(
     otherwise: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes the SESSION argument, which the environment stands in for, and `otherwise` for that."""
+    """Make the SESSION argument, which the environment stands in for, and `otherwise` for that."""
     default = f"${SESSION_VARIABLE}" + (f", else {otherwise}" if otherwise else "")
     return click.argument(
         "session",
@@ -122,7 +122,7 @@ def session_argument(
 
 
 def task_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes the TASK argument."""
+    """Make the TASK argument."""
     return click.argument(
         "task",
         shell_complete=completes("task"),
@@ -133,7 +133,7 @@ def task_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def session_options(
     *, engine: str, worktree: str
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes the options that say what a new session is; the texts tell what each command does."""
+    """Make the options that say what a new session is; the texts tell what each command does."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -164,7 +164,7 @@ def session_options(
 
 
 def require_session(session: str | None) -> str:
-    """Gives the session that was named, or the one in the environment. Raises UsageError."""
+    """Return the session that was named, or the one in the environment. Raises UsageError."""
     found = session or os.environ.get(SESSION_VARIABLE)
     if not found:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Lets an agent report itself without a shell: what is recorded and asked, as tools of MCP.
+"""Let an agent report itself without a shell: what is recorded and asked, as tools of MCP.
 
 Needs the extra `git-session[mcp]`, the official SDK. A server belongs to one agent: it speaks on
 stdin and stdout for as long as the agent's program keeps them open, and remembers which session
@@ -214,7 +214,7 @@ class Reporter:
         return found
 
     def _recorded(self, log: SessionLog, row: dict[str, Any]) -> Recorded:
-        """Does what follows a transition, and gives it with all that is to be said of it."""
+        """Do what follows a transition, and return it with all that is to be said of it."""
         row["warnings"] += follow_up(log)
         return Recorded.model_validate(row)
 
@@ -223,7 +223,7 @@ class _Server(MCPServer[Any]):
     """Is the SDK's server, but says what is wrong with arguments in a sentence for the agent."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
-        """Calls a tool. Raises ToolError with what the agent is to be told."""
+        """Call a tool. Raises ToolError with what the agent is to be told."""
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
@@ -280,7 +280,7 @@ def _has_surrogate(value: object) -> bool:
 
 
 def _explain_arguments(tool: str, error: ValidationError) -> str:
-    """Forms the sentence about arguments that are none of the tool's, and what to do."""
+    """Form the sentence about arguments that are none of the tool's, and what to do."""
     wrong = [
         f"{'.'.join(map(str, one['loc']))}: {one['msg'][:1].lower()}{one['msg'][1:]}"
         for one in error.errors(include_url=False, include_input=False, include_context=False)
@@ -289,7 +289,7 @@ def _explain_arguments(tool: str, error: ValidationError) -> str:
 
 
 def make_server(reporter: Reporter) -> MCPServer[Any]:
-    """Makes the server of one agent's tools."""
+    """Make the server of one agent's tools."""
     server = _Server("git-session", version=__version__, instructions=_ABOUT, log_level="WARNING")
     asking = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     writing = ToolAnnotations(
@@ -311,7 +311,7 @@ def make_server(reporter: Reporter) -> MCPServer[Any]:
 
 
 def describe_tools() -> list[dict[str, Any]]:
-    """Describes the tools as an agent gets to know them: name, what it does, what it takes."""
+    """Describe the tools as an agent gets to know them: name, what it does, what it takes."""
     tools = anyio.run(make_server(Reporter(Path(), {})).list_tools)
     return [
         {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
@@ -320,7 +320,7 @@ def describe_tools() -> list[dict[str, Any]]:
 
 
 def serve(path: Path, environ: Mapping[str, str]) -> None:
-    """Serves the program that started this one, until it closes stdin.
+    """Serve the program that started this one, until it closes stdin.
 
     That program is the agent, and its process is what tells whether its session is alive.
     """
@@ -328,7 +328,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
 
 
 def _telling(work: Callable[P, T]) -> Callable[P, T]:
-    """Lets the agent read what went wrong and what to do; of other errors the SDK tells nothing."""
+    """Let the agent read what went wrong and what to do; of other errors the SDK tells nothing."""
 
     @wraps(work)
     def told(*args: P.args, **kwargs: P.kwargs) -> T:

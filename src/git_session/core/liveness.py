@@ -1,4 +1,4 @@
-"""Judges whether a session is alive: pure, from evidence to a verdict with its reasons.
+"""Judge whether a session is alive: pure, from evidence to a verdict with its reasons.
 
 No session is dead for its age alone: an agent in a long tool call is silent, and its clock can be
 wrong. Source: the design, section "Alive or not".
@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
     evidence: dict[str, Any]
 
     def as_row(self) -> dict[str, Any]:
-        """Gives the same as a plain row."""
+        """Return the same as a plain row."""
         return {
             "verdict": self.verdict,
             "reasons": list(self.reasons),
@@ -62,7 +62,7 @@ BRATS_PID: Final = Verdict("unknown", (NO_EVIDENCE,), {})
 
 
 def is_of_here(evidence: Evidence, here: Evidence) -> bool:
-    """Tells whether a look at the pid can say something: same host, same boot, same namespace."""
+    """Return whether a look at the pid can say something: same host, same boot, same namespace."""
     return (
         evidence.pid is not None
         and evidence.host is not None
@@ -74,7 +74,7 @@ def is_of_here(evidence: Evidence, here: Evidence) -> bool:
 
 
 def judge_exited(*, is_presumed: bool) -> Verdict:
-    """Gives the verdict on a session whose exit is recorded."""
+    """Return the verdict on a session whose exit is recorded."""
     return Verdict("exited", (PRESUMED_EXIT if is_presumed else HAS_EXITED,), {})
 
 
@@ -88,7 +88,7 @@ def judge(
     start: int | None = None,
     has_pid: bool = False,
 ) -> Verdict:
-    """Judges a session that has not exited.
+    """Judge a session that has not exited.
 
     `beat_ts` is its last sign of life and `now` the time, both ms since the epoch. What was seen
     of the pid counts only where is_of_here allows it: `is_running` (None: could not be told), and
@@ -115,7 +115,7 @@ def _decide(
     start: int | None,
     age: int | None,
 ) -> tuple[Word, *tuple[str, ...]]:
-    """Gives the verdict's word and then its reasons."""
+    """Return the verdict's word and then its reasons."""
     is_old = age is not None and age > QUIET_AFTER_MS
     if evidence.host is None:
         return "unknown", NO_EVIDENCE
@@ -148,7 +148,7 @@ def _decide_by_process(
 
 
 def _is_elsewhere(evidence: Evidence, here: Evidence) -> bool:
-    """Tells whether the evidence is of another machine, be it one of the same name."""
+    """Return whether the evidence is of another machine, be it one of the same name."""
     if evidence.host != here.host:
         return True
     # The id of a boot is drawn at random: who shares it shares the machine.

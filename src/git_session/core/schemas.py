@@ -169,12 +169,12 @@ _COMMANDS: Final[dict[str, type[BaseModel]]] = {
 
 
 def schema_names() -> list[str]:
-    """Lists what has a schema: what is stored, the models, each command's output."""
+    """List what has a schema: what is stored, the models, each command's output."""
     return list(_types())
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Gives the JSON Schema of that name. Raises NotFoundError with names that are similar."""
+    """Return the JSON Schema of that name. Raises NotFoundError with names that are similar."""
     types = _types()
     known = types.get(name.replace("_", "-"))
     if known is None:
@@ -191,7 +191,7 @@ def _types() -> dict[str, Any]:
 
 
 def _list_models(base: type[Model]) -> Iterator[type[Model]]:
-    """Lists what is made of a model; all of them are loaded, for the commands above."""
+    """List what is made of a model; all of them are loaded, for the commands above."""
     for found in base.__subclasses__():
         if found.__module__.startswith(f"{model.__name__}."):
             yield found
@@ -199,7 +199,7 @@ def _list_models(base: type[Model]) -> Iterator[type[Model]]:
 
 
 def _event_type() -> Any:
-    """Makes the type of an event: one of the kinds, each an array of 8 items."""
+    """Make the type of an event: one of the kinds, each an array of 8 items."""
     kinds = []
     for kind, payload in _PAYLOADS.items():
         # id, issue, actor, time in ms, parent, kind, payload, signature

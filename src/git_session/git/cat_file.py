@@ -1,4 +1,4 @@
-"""Reads objects by a git that stays at hand: slower than libgit2, but not to be brought down."""
+"""Read objects by a git that stays at hand: slower than libgit2, but not to be brought down."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CatFile:
         self._mark = f"~{os.urandom(16).hex()}"
 
     def read(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object: its kind and its bytes; None when it is missing, damaged or another.
+        """Read an object: its kind and its bytes; None when it is missing, damaged or another.
 
         Raises TooLargeError.
         """
@@ -51,7 +51,7 @@ class CatFile:
         self._process = None
 
     def _ask(self, oid: str) -> tuple[int, bytes] | None:
-        """Asks once. Raises OSError where git is not there, or not any more."""
+        """Ask once. Raises OSError where git is not there, or not any more."""
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -81,7 +81,7 @@ class CatFile:
 
 
 def _read_until(stream: IO[bytes], end: bytes, oid: str) -> bytes:
-    """Reads up to what ends with `end`, and leaves that away. Raises OSError where it never does.
+    """Read up to what ends with `end`, and leave that away. Raises OSError where it never does.
 
     Raises TooLargeError where git announces an object that is larger than what is read.
 
@@ -120,7 +120,7 @@ class ListedObject:
 
 
 def list_objects(git_dir: Path, head: str) -> Iterator[ListedObject]:
-    """Lists the objects that a commit leads to; ends early where git is missing or fails."""
+    """List the objects that a commit leads to; ends early where git is missing or fails."""
     folder = git_dir / "objects"
     listing = ["rev-list", "--objects", "--no-object-names", head, "--"]
     form = "--batch-check=%(objectname) %(objecttype) %(objectsize:disk)"

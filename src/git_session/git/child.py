@@ -1,4 +1,4 @@
-"""Runs one program to its end or to a time limit, and leaves nothing of it running.
+"""Run one program to its end or to a time limit, and leave nothing of it running.
 
 Without a terminal the program gets a session of its own: no terminal that it, or anything it
 starts, could ask on, and one group to end it all with. With a terminal it stays in our group,
@@ -43,7 +43,7 @@ class Ended:
 
 
 def can_terminal_answer() -> bool:
-    """Tells whether somebody sits there to answer: a terminal that we have the foreground of."""
+    """Return whether somebody sits there to answer: a terminal that we have the foreground of."""
     try:
         return os.isatty(0) and os.isatty(2) and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
@@ -60,7 +60,7 @@ def run_program(
     stdin: int = subprocess.DEVNULL,
     on_words: Callable[[bytes], None] | None = None,
 ) -> Ended:
-    """Runs `command`; `stdin` is a descriptor to read from, `on_words` gets stderr as it comes.
+    """Run `command`; `stdin` is a descriptor to read from, `on_words` gets stderr as it comes.
 
     An exception, Ctrl-C among them, ends the program first, and so does SIGTERM or SIGHUP where it
     would end this process, which it then does. Raises OSError when it cannot start.
@@ -148,7 +148,7 @@ class _Output:
         return bytes(self._stderr)
 
     def collect(self, deadline: float, fatal: _Fatal) -> bool:
-        """Reads until the process has ended; False when `deadline` (monotonic) came first.
+        """Read until the process has ended; False when `deadline` (monotonic) came first.
 
         False as well when this process is to end.
         """
@@ -167,7 +167,7 @@ class _Output:
         return False
 
     def drain(self, deadline: float) -> None:
-        """Reads until nobody can write any more, or until `deadline` (monotonic)."""
+        """Read until nobody can write any more, or until `deadline` (monotonic)."""
         self._on_words = None
         while self._selector.get_map() and (left := deadline - time.monotonic()) > 0:
             self._read(left)
@@ -192,7 +192,7 @@ class _Output:
 
 
 def _end(process: subprocess.Popen[bytes], output: _Output, *, is_group: bool) -> None:
-    """Ends a process and all it started: politely, so that lock files go, then for sure."""
+    """End a process and all it started: politely, so that lock files go, then for sure."""
     send = _group_signaller(process.pid) if is_group else _tree_signaller(process)
     try:
         send(signal.SIGTERM)
@@ -228,7 +228,7 @@ def _tree_signaller(process: subprocess.Popen[bytes]) -> Callable[[signal.Signal
 
 
 def start_detached(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> None:
-    """Starts a program that goes on by itself: no terminal, no streams, nobody waits for it.
+    """Start a program that goes on by itself: no terminal, no streams, nobody waits for it.
 
     Raises OSError when it cannot start.
     """
@@ -246,7 +246,7 @@ def start_detached(command: Sequence[str], *, cwd: Path, env: Mapping[str, str])
 
 
 def go_on_alone() -> bool:
-    """Parts from whoever waits for this process: True in the one that goes on, without streams.
+    """Part from whoever waits for this process: True in the one that goes on, without streams.
 
     The caller's copy returns False and may end at once. Raises OSError when there is no room.
     """
@@ -260,7 +260,7 @@ def go_on_alone() -> bool:
 
 
 def read_pager_here() -> str | None:
-    """Reads what git pages with: $GIT_PAGER, core.pager, $PAGER, or what it was built with.
+    """Read what git pages with: $GIT_PAGER, core.pager, $PAGER, or what it was built with.
 
     `cat` is none. None when git does not tell. Raises OSError when git cannot be started.
     """
@@ -270,7 +270,7 @@ def read_pager_here() -> str | None:
 
 
 def read_setting_here(pattern: str) -> bytes | None:
-    """Reads the last value of the keys of git's configuration that match `pattern`.
+    """Read the last value of the keys of git's configuration that match `pattern`.
 
     None when nothing is set, or git does not tell. Raises OSError when git cannot be started.
     """

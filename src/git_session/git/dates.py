@@ -1,4 +1,4 @@
-"""Asks git what the words for a moment mean: which commit, or which time.
+"""Ask git what the words for a moment mean: which commit, or which time.
 
 git takes any nonsense for the present, without a word. So a text counts as a time only when every
 word of it is one that git knows, and when git's answer is not the present itself.
@@ -49,14 +49,14 @@ class Moments(GitSettings):
     """Asks git what words mean in one repository."""
 
     def find_commit(self, words: str) -> str | None:
-        """Finds the commit (40 hex digits) that git takes `words` for; None when it is none."""
+        """Find the commit (40 hex digits) that git takes `words` for; None when it is none."""
         if not words or "\0" in words:
             return None
         args = ["--verify", "--quiet", "--end-of-options", f"{words}^{{commit}}"]
         return self._parse(*args)
 
     def find_time(self, words: str) -> int:
-        """Finds the time (s since the epoch) that git takes `words` for; `2h` is so long ago.
+        """Find the time (s since the epoch) that git takes `words` for; `2h` is so long ago.
 
         Raises UsageError for what git would take for the present without understanding it.
         """

@@ -20,7 +20,7 @@ _LONGEST: Final = 1 << 14
 
 
 def find_common_dir(git_dir: Path) -> Path:
-    """Finds the main repository's git directory from that of any of its worktrees.
+    """Find the main repository's git directory from that of any of its worktrees.
 
     Source: gitrepository-layout, "commondir".
     """
@@ -35,7 +35,7 @@ def find_common_dir(git_dir: Path) -> Path:
 
 
 def require_regular_above(path: Path) -> None:
-    """Looks at the repository that is found upward from `path`, before libgit2 opens it.
+    """Check the repository that is found upward from `path`, before libgit2 opens it.
 
     Raises EnvironmentFaultError for one whose files are none, which would hold who opens them.
     """
@@ -49,7 +49,7 @@ def require_regular_above(path: Path) -> None:
 
 
 def follow_link(path: Path) -> Path:
-    """Gives the git directory that a `.git` file names; any other path as it is."""
+    """Return the git directory that a `.git` file names; any other path as it is."""
     try:
         named = os.fsdecode(read_regular(path, _LONGEST)).rstrip("\r\n")
     except (OSError, ValueError):
@@ -60,7 +60,7 @@ def follow_link(path: Path) -> Path:
 def explain_refusal(
     path: Path, git_dir: Path | None, foreign: Path | None, *, reason: str
 ) -> EnvironmentFaultError:
-    """Says why the repository of `path` was not opened.
+    """Say why the repository of `path` was not opened.
 
     `git_dir` is what was found of it, `foreign` what was refused for its owner alone.
     """

@@ -1,4 +1,4 @@
-"""Asks git about the repository's own commits: one, those that a text names, a line's last one."""
+"""Ask git about the repository's own commits: one, those that a text names, a line's last one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class History(GitSettings):
     """Reads the commits of one repository, not the log's."""
 
     def find_commit(self, words: str) -> Commit | None:
-        """Finds the commit that git takes `words` for; None when it is none."""
+        """Find the commit that git takes `words` for; None when it is none."""
         if not words or "\0" in words:
             return None
         args = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{words}^{{commit}}"]
@@ -56,7 +56,7 @@ class History(GitSettings):
         return next(self._list(["--no-walk", oid]), None) if ended.code == 0 and oid else None
 
     def find_commits(self, texts: Sequence[str]) -> Iterator[Commit]:
-        """Finds the commits on any branch, tag or remote whose message holds one of some texts.
+        """Find the commits on any branch, tag or remote whose message holds one of some texts.
 
         A text that no line of a message can hold, or no argument, finds none.
         """
@@ -67,7 +67,7 @@ class History(GitSettings):
         return self._list(["--fixed-strings", *patterns, *excluded, "--all"])
 
     def find_commits_of(self, oids: Sequence[str]) -> Iterator[Commit]:
-        """Finds commits by their ids; those that are not there any more are left out."""
+        """Find commits by their ids; those that are not there any more are left out."""
         return self._list(["--no-walk=unsorted", "--ignore-missing", *oids]) if oids else iter(())
 
     def find_branches(self, oid: str) -> list[str]:
@@ -82,7 +82,7 @@ class History(GitSettings):
         return [ref.split("/", 2 if ref.startswith("refs/heads/") else 3)[-1] for ref in refs]
 
     def find_line(self, path: Path, line: int) -> str | None:
-        """Finds the commit (40 hex digits) that a line of a file is from; None before it has one.
+        """Find the commit (40 hex digits) that a line of a file is from; None before it has one.
 
         Raises UsageError for a file outside the checkout, NotFoundError for what git does not know.
         """
@@ -126,7 +126,7 @@ class LogMerges(GitSettings):
     """Reads the merges of one repository's log."""
 
     def list_merges(self, head: str) -> list[Merge]:
-        """Lists the merges that a head descends from, newest first; none where git fails."""
+        """List the merges that a head descends from, newest first; none where git fails."""
         listing = ["rev-list", "--min-parents=2", "--parents", "--timestamp", head, "--"]
         ended = self._run(listing, git_environment())
         if ended.code != 0:

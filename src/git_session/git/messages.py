@@ -154,7 +154,7 @@ _HINTS: Final = tuple(
 
 
 def clean_words(stderr: bytes) -> str:
-    """Gives the lines that say something: no progress, no control characters, no passwords.
+    """Return the lines that say something: no progress, no control characters, no passwords.
 
     Of very many lines the last ones, where git says why it gave up.
     """
@@ -162,7 +162,7 @@ def clean_words(stderr: bytes) -> str:
 
 
 def split_words(stderr: bytes) -> list[str]:
-    """Gives the lines of clean_words."""
+    """Return the lines of clean_words."""
     lines = []
     for line in stderr.split(b"\n"):
         # What stands before a carriage return was progress, overwritten on a terminal.
@@ -175,7 +175,7 @@ def split_words(stderr: bytes) -> list[str]:
 def choose_hint(
     words: str, remote: str, *, is_configured: bool, is_push: bool = False
 ) -> str | None:
-    """Chooses the advice that fits what was said; None when nothing is known that would.
+    """Choose the advice that fits what was said; None when nothing is known that would.
 
     `is_push`: a push was refused by a server that can be read.
     """
@@ -196,7 +196,7 @@ class ProgressFilter:
         self._is_open = False
 
     def add(self, piece: bytes) -> None:
-        """Takes the next bytes of stderr; a piece is shown when its line or its turn is over."""
+        """Take the next bytes of stderr; a piece is shown when its line or its turn is over."""
         self._rest += piece
         end = 0
         for found in _BREAKS.finditer(self._rest):
@@ -220,7 +220,7 @@ class ProgressFilter:
 
 
 def redact_password(text: str) -> str:
-    """Gives `text` without the passwords that stand in URLs."""
+    """Return `text` without the passwords that stand in URLs."""
     return _PASSWORD.sub(r"\1:***@", text)
 
 

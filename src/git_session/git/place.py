@@ -1,4 +1,4 @@
-"""Finds a repository without libgit2, which takes longer to load than to ask.
+"""Find a repository without libgit2, which takes longer to load than to ask.
 
 Only what is plain is answered here. At the first sign of anything else the answer is that it is
 unclear, and libgit2 decides; it also has the words for what is wrong. One thing is not looked at:
@@ -70,7 +70,7 @@ Directories = tuple[str, str, str | None]
 
 
 def find_place(path: Path, environ: Mapping[str, str]) -> Place | None:
-    """Finds the repository that `path` lies in; None when libgit2 has to say, or to refuse."""
+    """Find the repository that `path` lies in; None when libgit2 has to say, or to refuse."""
     found = find_directories(path, environ)
     if found is None:
         return None
@@ -83,7 +83,7 @@ def find_place(path: Path, environ: Mapping[str, str]) -> Place | None:
 def find_directories(
     path: str | os.PathLike[str], environ: Mapping[str, str]
 ) -> Directories | None:
-    """Finds what find_place finds, for those who can do without the 2 ms that paths take."""
+    """Find what find_place finds, for those who can do without the 2 ms that paths take."""
     if not _VARIABLES.isdisjoint(environ):
         return None
     try:
@@ -116,7 +116,7 @@ def find_common_dir_of_hook(environ: Mapping[str, str]) -> str | None:
 
 
 def _find_upward(folder: str) -> Directories:
-    """Looks as libgit2 does: in each folder for `.git`, then at the folder itself."""
+    """Look as libgit2 does: in each folder for `.git`, then at the folder itself."""
     device = None
     while True:
         for candidate in (os.path.join(folder, ".git"), folder):
@@ -143,7 +143,7 @@ def _find_upward(folder: str) -> Directories:
 
 
 def _open_folder(git_dir: str) -> Directories:
-    """Opens a git directory met on the way: that of a main checkout, or a bare one."""
+    """Open a git directory met on the way: that of a main checkout, or a bare one."""
     if _has(git_dir, "commondir") or _has(git_dir, "gitdir"):
         raise UnclearError("the git directory of a linked worktree")
     if _read_bareness(git_dir, git_dir):
@@ -157,7 +157,7 @@ def _open_folder(git_dir: str) -> Directories:
 
 
 def _open_link(worktree: str, link: str) -> Directories:
-    """Follows a `.git` that is a file: of a linked worktree, or of a git directory elsewhere."""
+    """Follow a `.git` that is a file: of a linked worktree, or of a git directory elsewhere."""
     named = _read_line(link)
     if not named.startswith("gitdir: "):
         raise UnclearError(".git is no link")
@@ -178,13 +178,13 @@ def _open_link(worktree: str, link: str) -> Directories:
 
 
 def _require_own(*paths: str) -> None:
-    """Raises UnclearError for what git trusts only if `safe.directory` says so."""
+    """Raise UnclearError for what git trusts only if `safe.directory` says so."""
     if any(os.lstat(path).st_uid != os.geteuid() for path in paths):
         raise UnclearError("it belongs to somebody else")
 
 
 def _read_bareness(git_dir: str, common_dir: str) -> bool:
-    """Tells whether a repository calls itself bare. Raises UnclearError for an uncommon one."""
+    """Return whether a repository calls itself bare. Raises UnclearError for an uncommon one."""
     if not os.path.isfile(os.path.join(git_dir, "HEAD")):
         raise UnclearError("no repository")
     for name in ("objects", "refs"):
@@ -207,7 +207,7 @@ def _read_bareness(git_dir: str, common_dir: str) -> bool:
 
 
 def _read_settings(path: str) -> dict[str, bytes]:
-    """Reads two sections of a file of git's settings, the last value of each.
+    """Read two sections of a file of git's settings, the last value of each.
 
     A value that is quoted in part or has escapes stays as it is spelt.
     """

@@ -1,4 +1,4 @@
-"""Runs the `git` program: here, to read a long log while this process decodes it.
+"""Run the `git` program: here, to read a long log while this process decodes it.
 
 This is the only module that starts git. What it cannot read this way it leaves to the object
 store, so a git that is missing, old or stopped costs time and nothing else.
@@ -60,7 +60,7 @@ _REGULAR: Final = re.compile(
 
 
 def git_environment() -> dict[str, str]:
-    """Gives the environment for a git that is told its repository by an argument.
+    """Return the environment for a git that is told its repository by an argument.
 
     Without the variables that name another repository, and in English.
     """
@@ -69,7 +69,7 @@ def git_environment() -> dict[str, str]:
 
 
 def read_config_file(path: Path) -> dict[str, str]:
-    """Reads one file of git's settings, the last value of each; nothing where that fails."""
+    """Read one file of git's settings, the last value of each; nothing where that fails."""
     try:
         done = subprocess.run(
             ["git", "config", "--file", str(path), "--no-includes", "--list", "--null"],
@@ -86,7 +86,7 @@ def read_config_file(path: Path) -> dict[str, str]:
 
 
 def has_packed(git_dir: Path, oid: str) -> bool:
-    """Tells whether an object is in no file of its own.
+    """Return whether an object is in no file of its own.
 
     For git such files are much slower to read than for libgit2; packs are faster.
     """
@@ -94,7 +94,7 @@ def has_packed(git_dir: Path, oid: str) -> bool:
 
 
 def has_few_loose(git_dir: Path) -> bool:
-    """Tells whether few objects are in files of their own: of 256 folders it looks at one."""
+    """Return whether few objects are in files of their own: of 256 folders it looks at one."""
     try:
         return len(os.listdir(git_dir / "objects" / "17")) <= _FEW
     except OSError:
@@ -102,7 +102,7 @@ def has_few_loose(git_dir: Path) -> bool:
 
 
 def read_object(git_dir: Path, oid: str) -> tuple[int, bytes] | None:
-    """Reads one object, its kind and its bytes; None where it is missing or git fails.
+    """Read one object, its kind and its bytes; None where it is missing or git fails.
 
     Raises TooLargeError.
     """
@@ -136,7 +136,7 @@ def read_object(git_dir: Path, oid: str) -> tuple[int, bytes] | None:
 
 
 def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
-    """Reads commits from `start` along first parents, newest first, by git on another processor.
+    """Read commits from `start` along first parents, newest first, by git on another processor.
 
     A commit that is not laid out as grite does it comes as its id alone, and so does the last one
     if a part of it is too large, which is not waited for. Ends early, without a
@@ -159,7 +159,7 @@ def stream_commits(git_dir: Path, start: str) -> Generator[LogCommit | str]:
 
 
 def begin_stream(git_dir: Path, start: str) -> None:
-    """Starts what stream_commits will be asked for soon, so that git works while this loads on.
+    """Start what stream_commits will be asked for soon, so that git works while this loads on.
 
     What nobody asks for ends with this process.
     """
@@ -168,7 +168,7 @@ def begin_stream(git_dir: Path, start: str) -> None:
 
 
 def _start_reading(git_dir: Path, start: str) -> tuple[_Process, _Process]:
-    """Starts one git that names the objects, and one that reads them. Raises OSError."""
+    """Start one git that names the objects, and one that reads them. Raises OSError."""
     refuse_to_wait(git_dir)
     listing = ["rev-list", "--first-parent", "--in-commit-order", "--objects"]
     walker = start_git(git_dir, [*listing, "--no-object-names", start, "--"], subprocess.DEVNULL)
@@ -189,7 +189,7 @@ def _stop(process: _Process) -> None:
 
 
 def start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[bytes]:
-    """Starts a git that reads objects and is read from. Raises OSError."""
+    """Start a git that reads objects and is read from. Raises OSError."""
     command = ["git", f"--git-dir={git_dir}", "--no-replace-objects", *args]
     process = subprocess.Popen(
         command,
@@ -206,7 +206,7 @@ def start_git(git_dir: Path, args: list[str], stdin: int) -> subprocess.Popen[by
 
 
 def output_of(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    """Gives the pipe that a git writes to."""
+    """Return the pipe that a git writes to."""
     assert process.stdout is not None
     return process.stdout
 
@@ -232,7 +232,7 @@ class _Stream:
         self._pause = 0.0
 
     def need(self, count: int) -> bool:
-        """Reads until `count` unused bytes are there; tells whether they are."""
+        """Read until `count` unused bytes are there; return whether they are."""
         have = len(self.data) - self.at
         if have >= count:
             return True
@@ -249,11 +249,11 @@ class _Stream:
         return have >= count
 
     def end(self) -> None:
-        """Reads no more, and forgets what is unused."""
+        """Read no more, and forget what is unused."""
         self.data, self.at, self._is_open = b"", 0, False
 
     def skip(self, count: int) -> bool:
-        """Uses up `count` bytes, which may be more than memory holds; tells whether they came."""
+        """Use up `count` bytes, which may be more than memory holds; return whether they came."""
         while count > 0 and self.need(1):
             step = min(count, len(self.data) - self.at)
             self.at += step
@@ -262,7 +262,7 @@ class _Stream:
 
 
 def _read_commit(stream: _Stream) -> LogCommit | str | None:
-    """Reads the next commit with all that belongs to it; None when the stream has no more."""
+    """Read the next commit with all that belongs to it; None when the stream has no more."""
     stream.need(_HEAD_ROOM)
     match = _REGULAR.match(stream.data, stream.at)
     if match is None:
@@ -294,7 +294,7 @@ def _read_commit(stream: _Stream) -> LogCommit | str | None:
 
 
 def _skip_commit(stream: _Stream) -> str | None:
-    """Uses up a commit and what follows it up to the next one; gives its id.
+    """Use up a commit and what follows it up to the next one; return its id.
 
     Ends the stream at an object that is too large.
     """

@@ -1,4 +1,4 @@
-"""Reads what `git push --porcelain` printed: what became of each ref.
+"""Read what `git push --porcelain` printed: what became of each ref.
 
 Only a ref's own line counts. `Done` is printed after failures too, hooks may print before the
 `To` line, and the exit code is one for all refs. Source: git-push(1), "OUTPUT", and what git 2.39
@@ -43,7 +43,7 @@ class PushOutcome:
 
     @property
     def is_there(self) -> bool:
-        """Tells whether the remote's ref is what was pushed."""
+        """Return whether the remote's ref is what was pushed."""
         return self.state in {PushState.LANDED, PushState.UP_TO_DATE}
 
     @property
@@ -83,7 +83,7 @@ class PushReport:
 
 
 def parse_push_report(stdout: bytes) -> PushReport:
-    """Parses what `git push --porcelain` printed; lines that are no answer are passed over."""
+    """Parse what `git push --porcelain` printed; lines that are no answer are passed over."""
     outcomes: dict[str, PushOutcome] = {}
     addresses = 0
     for line in stdout.decode("utf-8", "backslashreplace").split("\n"):
@@ -96,7 +96,7 @@ def parse_push_report(stdout: bytes) -> PushReport:
 
 
 def _parse_line(line: str) -> PushOutcome | None:
-    """Parses `FLAG<TAB>SOURCE:REF<TAB>TEXT`."""
+    """Parse `FLAG<TAB>SOURCE:REF<TAB>TEXT`."""
     parts = line.split("\t", 2)
     if len(parts) < 3 or len(parts[0]) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Reaches remotes by running git.
+"""Reach remotes by running git.
 
 git does the network, so that ssh's configuration, credential helpers, proxies and insteadOf work
 as the user has them. Nothing is forced, and no local ref moves but those of the refspecs given.
@@ -60,7 +60,7 @@ _BAD_REF: Final = re.compile(
 
 
 def tracking_name(remote: str) -> str:
-    """Gives the name under which a remote's refs are remembered here.
+    """Return the name under which a remote's refs are remembered here.
 
     It is the remote's own name; for an address, or a name that cannot be part of a ref, `url-` and
     12 hex digits of its SHA-256. Source: git-check-ref-format(1).
@@ -99,7 +99,7 @@ class Git(GitSettings):
         is_deep: bool = False,
         is_anew: bool = False,
     ) -> None:
-        """Fetches `refspecs` and nothing else; a remote that has none of them is no failure.
+        """Fetch `refspecs` and nothing else; a remote that has none of them is no failure.
 
         `is_deep` fetches what a depth limit left out, `is_anew` all objects, also those that are
         said to be here. Raises NotFoundError for an unknown remote, RemoteError, ReadOnlyError.
@@ -125,7 +125,7 @@ class Git(GitSettings):
             raise _failure("cannot fetch from", address, ended)
 
     def push(self, remote: str, commits: Mapping[str, str]) -> dict[str, PushOutcome]:
-        """Pushes commits by their ids (ref -> id), never forced; gives what became of each ref.
+        """Push commits by their ids (ref -> id), never forced; return what became of each ref.
 
         A ref that the remote did not answer for is looked up there. Raises NotFoundError for an
         unknown remote, and RemoteError when the remote cannot be asked that either.
@@ -146,7 +146,7 @@ class Git(GitSettings):
         return {ref: _with_words(outcome, words, address) for ref, outcome in outcomes.items()}
 
     def ls_remote(self, remote: str, patterns: Sequence[str]) -> dict[str, str]:
-        """Asks a remote for its refs that match `patterns` (ref -> id); writes nothing.
+        """Ask a remote for its refs that match `patterns` (ref -> id); writes nothing.
 
         Raises NotFoundError for an unknown remote, RemoteError.
         """
@@ -171,7 +171,7 @@ class Git(GitSettings):
         outcomes: Mapping[str, PushOutcome],
         ended: Ended,
     ) -> dict[str, PushOutcome]:
-        """Finds out what became of refs without an answer: a ref can move and the answer get lost.
+        """Find out what became of refs without an answer: a ref can move and the answer get lost.
 
         Raises RemoteError, about the push, when the remote does not answer this either.
         """
@@ -247,7 +247,7 @@ def _network_environment(
 
 
 def _push_settings(address: Address, refs: Iterable[str]) -> list[tuple[str, str]]:
-    """Gives what must hold for this push whatever is configured for the remote.
+    """Return what must hold for this push whatever is configured for the remote.
 
     After a push git moves the local refs that the remote's fetch refspecs name, without looking
     at what they hold: with +refs/*:refs/* that would be the local log. And it refuses to push

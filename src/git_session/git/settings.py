@@ -1,4 +1,4 @@
-"""Reads git's own configuration by asking git, so that it means here what it means to git."""
+"""Read git's own configuration by asking git, so that it means here what it means to git."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ class GitSettings:
         self._known_until = float("-inf")
 
     def read_flag(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no; what is neither, or not set, is as `default` says."""
+        """Read a yes or no; what is neither, or not set, is as `default` says."""
         known, key = self._read_last(), normalise_key(key)
         found = parse_flag(known[key]) if key in known else None
         return default if found is None else found
 
     def require_flag(self, key: str, *, default: bool) -> bool:
-        """Reads a yes or no as read_flag does. Raises ConfigError for what is neither."""
+        """Read a yes or no as read_flag does. Raises ConfigError for what is neither."""
         known, name = self._read_last(), normalise_key(key)
         found = parse_flag(known[name]) if name in known else default
         if found is None:
@@ -97,20 +97,20 @@ class GitSettings:
         return found
 
     def read_number(self, key: str, *, default: int) -> int:
-        """Reads a whole number, which may end in k, m or g; else `default`."""
+        """Read a whole number, which may end in k, m or g; else `default`."""
         found = parse_number(self._read_last().get(normalise_key(key)) or "")
         return default if found is None else found
 
     def read_text(self, key: str, *, default: str) -> str:
-        """Reads a value as it stands there; an empty one counts as none."""
+        """Read a value as it stands there; an empty one counts as none."""
         return self._read_last().get(normalise_key(key)) or default
 
     def forget(self) -> None:
-        """Lets what was read go: something is about to be changed."""
+        """Let what was read go: something is about to be changed."""
         self._known_until = float("-inf")
 
     def config_all(self, key: str, kind: Literal["bool", "int", "path"] | None = None) -> list[str]:
-        """Reads all values of a key from all of git's files, parsed by git as `kind`.
+        """Read all values of a key from all of git's files, parsed by git as `kind`.
 
         As in git, an empty value forgets those before it. Raises ConfigError.
         """
@@ -124,7 +124,7 @@ class GitSettings:
         return values
 
     def config_matching(self, pattern: str) -> list[tuple[str, str]]:
-        """Reads the keys that match a regular expression, in lower case, with their values.
+        """Read the keys that match a regular expression, in lower case, with their values.
 
         As in git, an empty value of a key forgets those before it. Raises ConfigError.
         """
@@ -139,12 +139,12 @@ class GitSettings:
         return found
 
     def remotes(self) -> list[str]:
-        """Lists the configured remotes that have an address, in the order of the configuration."""
+        """List the configured remotes that have an address, in the order of the configuration."""
         keys = (key for key, _ in self._read_all() if _OF_A_REMOTE.fullmatch(key))
         return list(dict.fromkeys(key.partition(".")[2].rpartition(".")[0] for key in keys))
 
     def default_remotes(self) -> list[str]:
-        """Gives the remotes to sync with: `session.remote`, else the upstream's, else `origin`.
+        """Return the remotes to sync with: `session.remote`, else the upstream's, else `origin`.
 
         Raises NotFoundError when there is none of them.
         """
@@ -167,7 +167,7 @@ class GitSettings:
         raise NotFoundError("no remote to sync with", "git remote add origin URL")
 
     def find_address(self, remote: str) -> Address:
-        """Finds what a word means: a configured remote, else a URL, else a path.
+        """Find what a word means: a configured remote, else a URL, else a path.
 
         Raises NotFoundError, and UsageError for a word that git could take for something else.
         """
@@ -188,7 +188,7 @@ class GitSettings:
         raise NotFoundError(f"no such {kind}: {remote}", known)
 
     def _is_shorthand(self, word: str) -> bool:
-        """Tells whether `url.*.insteadOf` makes an address of a word."""
+        """Return whether `url.*.insteadOf` makes an address of a word."""
         ended = self._run(["ls-remote", "--get-url", "--", word], git_environment())
         return ended.code == 0 and os.fsdecode(ended.stdout).removesuffix("\n") != word
 
@@ -201,7 +201,7 @@ class GitSettings:
         return [name for name in self.config_all(f"branch.{branch}.remote")[-1:] if name != "."]
 
     def _read_all(self) -> Settings:
-        """Reads all settings, in the order in which they take effect. Raises ConfigError."""
+        """Read all settings, in the order in which they take effect. Raises ConfigError."""
         now = time.monotonic()
         if now > self._known_until:
             try:
@@ -214,12 +214,12 @@ class GitSettings:
         return self._known
 
     def _read_last(self) -> dict[str, str | None]:
-        """Reads what counts of each key: what was set last."""
+        """Read what counts of each key: what was set last."""
         self._read_all()
         return self._last
 
     def _list_settings(self) -> Settings:
-        """Lists all settings by git, or, where that fails, by `read_without_git`."""
+        """List all settings by git, or, where that fails, by `read_without_git`."""
         if self._read_without_git is None:
             return parse_entries(self._read("--list"))
         if not self._is_git_lost:
@@ -239,7 +239,7 @@ class GitSettings:
         return listed if any(key == _FORMAT_KEY for key, _ in listed) else None
 
     def _read(self, *args: str) -> list[str]:
-        """Runs `git config`; what is not set is an empty list. Raises ConfigError."""
+        """Run `git config`; what is not set is an empty list. Raises ConfigError."""
         ended = self._run(["config", "--null", *args], git_environment())
         if ended.code not in {0, 1}:
             raise ConfigError(
@@ -257,7 +257,7 @@ class GitSettings:
         has_terminal: bool = False,
         on_words: Callable[[bytes], None] | None = None,
     ) -> Ended:
-        """Runs git; its failures are the caller's matter. Raises EnvironmentFaultError."""
+        """Run git; its failures are the caller's matter. Raises EnvironmentFaultError."""
         try:
             ended = run_program(
                 ["git", f"--git-dir={self._git_dir}", *args],
@@ -282,7 +282,7 @@ class GitSettings:
 
 
 def read_paths_here(key: str) -> list[str]:
-    """Reads all values of a key that is for paths, wherever git is asked, a repository or not.
+    """Read all values of a key that is for paths, wherever git is asked, a repository or not.
 
     `~` is the user's home. Raises ConfigError, and EnvironmentFaultError without a git.
     """

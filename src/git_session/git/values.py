@@ -23,20 +23,20 @@ _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def parse_entries(entries: Iterable[str]) -> Settings:
-    """Reads what `git config --null --list` prints."""
+    """Read what `git config --null --list` prints."""
     pairs = (entry.partition("\n") for entry in entries)
     return [(key, value if newline else None) for key, newline, value in pairs]
 
 
 def normalise_key(key: str) -> str:
-    """Spells a key as git prints it: in lower case but for what stands between two dots."""
+    """Spell a key as git prints it: in lower case but for what stands between two dots."""
     first, dot, rest = key.partition(".")
     middle, last_dot, last = rest.rpartition(".")
     return f"{first.lower()}{dot}{middle}{last_dot}{last.lower()}"
 
 
 def parse_flag(value: str | None) -> bool | None:
-    """Reads a yes or no as git does; None for what is neither."""
+    """Read a yes or no as git does; None for what is neither."""
     if value is None or value.lower() in _YES:
         return True
     if value.lower() in _NO:
@@ -46,7 +46,7 @@ def parse_flag(value: str | None) -> bool | None:
 
 
 def parse_number(value: str) -> int | None:
-    """Reads a whole number as git does, which is as C does; None for what is none."""
+    """Read a whole number as git does, which is as C does; None for what is none."""
     found = _NUMBER.fullmatch(value)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Reads the checkouts of a repository: what in them is not committed, and not pushed.
+"""Read the checkouts of a repository: what in them is not committed, and not pushed.
 
 A path that came from the log is only compared with those listed here. git finds no repository by
 itself in a checkout: whoever can write there can put another one in the place of `.git`, whose
@@ -43,7 +43,7 @@ class Worktree(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Tells whether the checkout's `.git` names that git directory in turn."""
+        """Return whether the checkout's `.git` names that git directory in turn."""
         named = follow_link(self.path / ".git")
         return os.path.realpath(named) == os.path.realpath(self.git_dir)
 
@@ -66,12 +66,12 @@ class WorktreeState(NamedTuple):
 
     @property
     def has_work(self) -> bool:
-        """Tells whether something would be lost with it."""
+        """Return whether something would be lost with it."""
         return bool(self.uncommitted or self.unpushed)
 
 
 def list_worktrees(common_dir: Path, top: Path | None = None) -> list[Worktree]:
-    """Lists a repository's checkouts that are there, without those that git would prune.
+    """List a repository's checkouts that are there, without those that git would prune.
 
     `top` is where the main checkout may be, if its git directory is elsewhere and does not say.
     """
@@ -90,7 +90,7 @@ def list_worktrees(common_dir: Path, top: Path | None = None) -> list[Worktree]:
 
 
 def _find_main(common_dir: Path, top: Path | None) -> Worktree | None:
-    """Finds the main checkout; None for a bare repository, and where git does not say."""
+    """Find the main checkout; None for a bare repository, and where git does not say."""
     said = _run_git(common_dir, common_dir.parent, "rev-parse", "--show-toplevel")
     if said is None:
         return None
@@ -106,7 +106,7 @@ def _find_main(common_dir: Path, top: Path | None) -> Worktree | None:
 
 
 def _read_link(git_dir: Path) -> Path | None:
-    """Reads where the `.git` of a linked worktree is, absolute or relative to `git_dir`."""
+    """Read where the `.git` of a linked worktree is, absolute or relative to `git_dir`."""
     try:
         named = os.fsdecode(read_regular(git_dir / "gitdir", _LONGEST)).rstrip("\n")
     except OSError:
@@ -115,7 +115,7 @@ def _read_link(git_dir: Path) -> Path | None:
 
 
 def read_worktree(worktree: Worktree) -> WorktreeState | None:
-    """Reads one checkout that list_worktrees gave; None where it is another's, or git fails."""
+    """Read one checkout that list_worktrees gave; None where it is another's, or git fails."""
     if not worktree.is_sound:
         return None
     said = _run_in(worktree, *_STATUS)
@@ -159,7 +159,7 @@ def _other_branches(branch: str | None) -> Sequence[str]:
 
 
 def list_changed(worktree: Worktree, base: str | None) -> set[str] | None:
-    """Lists the paths that a checkout has changed since the commit `base`, committed or not.
+    """List the paths that a checkout has changed since the commit `base`, committed or not.
 
     Relative to its top, untracked ones included; a renamed file counts under both names. Without a
     `base` only what is not committed counts. None where it is another's, or git fails.
@@ -178,7 +178,7 @@ def list_changed(worktree: Worktree, base: str | None) -> set[str] | None:
 
 
 def find_merge_base(common_dir: Path, first: str, second: str) -> str | None:
-    """Finds the best common ancestor of two commits; None when they have none."""
+    """Find the best common ancestor of two commits; None when they have none."""
     said = _run_git(common_dir, common_dir, "merge-base", first, second)
     return said.decode().strip() if said else None
 
@@ -197,7 +197,7 @@ def _run_git(git_dir: Path, cwd: Path, *args: str) -> bytes | None:
 
 
 def _parse_paths(said: str) -> Iterator[str]:
-    """Reads the paths out of what `git status -z` prints in its first format."""
+    """Read the paths out of what `git status -z` prints in its first format."""
     entries = iter(said.split("\0"))
     for entry in entries:
         if entry:

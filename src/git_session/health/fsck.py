@@ -1,4 +1,4 @@
-"""Walks a whole log, every line of it, and names what is wrong.
+"""Walk a whole log, every line of it, and name what is wrong.
 
 Errors are damage: something stored is not what it says it is, or is not there. Warnings are
 things that are kept and shown, but that somebody should look at.
@@ -44,7 +44,7 @@ class _Check:
 
 
 def check_log(log: SessionLog, on_progress: Progress | None = None) -> Row:
-    """Checks the whole log and gives the row of an FsckReport.
+    """Check the whole log and return the row of an FsckReport.
 
     `on_progress` is called with the number of commits seen so far. Raises DamagedLogError
     when the head itself cannot be read.
@@ -78,7 +78,7 @@ def check_log(log: SessionLog, on_progress: Progress | None = None) -> Row:
 
 
 def _walk(log: SessionLog, head: str, check: _Check, on_progress: Progress | None) -> None:
-    """Feeds every commit to the replay: the line from the head, then each second parent's."""
+    """Feed every commit to the replay: the line from the head, then each second parent's."""
     heads = [head]
     seen = check.replay.commits
 
@@ -142,7 +142,7 @@ def _check_commit(commit: LogCommit, check: _Check) -> None:
 
 
 def _check_merges(log: SessionLog, check: _Check) -> None:
-    """Finds merges after which a reader of first parents misses events of the second."""
+    """Find merges after which a reader of first parents misses events of the second."""
     merges = [(oid, parents) for oid, parents in check.parents.items() if len(parents) > 1]
     # One more reading of all, and then no object again: merges can be as many as pushes.
     held = _read_event_ids(log, check) if merges else {}
@@ -160,7 +160,7 @@ def _check_merges(log: SessionLog, check: _Check) -> None:
 
 
 def _line(parents: Mapping[str, tuple[str, ...]], oid: str) -> Iterator[str]:
-    """Gives a commit and its first parents, as far as they are there."""
+    """Return a commit and its first parents, as far as they are there."""
     while oid in parents:
         yield oid
         if not parents[oid]:
@@ -169,7 +169,7 @@ def _line(parents: Mapping[str, tuple[str, ...]], oid: str) -> Iterator[str]:
 
 
 def _read_event_ids(log: SessionLog, check: _Check) -> dict[str, set[bytes]]:
-    """Reads the ids of the events that each commit holds, as they are stated."""
+    """Read the ids of the events that each commit holds, as they are stated."""
     held: dict[str, set[bytes]] = {}
     for start in check.parents:
         if start in held:

@@ -1,4 +1,4 @@
-"""Compares what the log says of sessions with what this host knows of their processes.
+"""Compare what the log says of sessions with what this host knows of their processes.
 
 It proposes. Told to apply, it records the end of dead sessions by evidence, and of no other:
 never by age, never from another host. No process is killed and no worktree is touched. An end that
@@ -25,7 +25,7 @@ REASON: Final = "crash-recovery"
 
 
 def reconcile_log(log: SessionLog, *, is_applied: bool = False) -> Row:
-    """Finds what is out of step, and records the end of dead sessions if told to.
+    """Find what is out of step, and record the end of dead sessions if told to.
 
     Ends that were seen and that the log did not take are recorded in any case. Gives the row of a
     ReconcileReport.
@@ -55,7 +55,7 @@ def reconcile_log(log: SessionLog, *, is_applied: bool = False) -> Row:
 
 
 def _record_end(log: SessionLog, row: Row, warnings: list[str]) -> str | None:
-    """Records one presumed end; None when the session moved meanwhile, or it cannot be written."""
+    """Record one presumed end; None when the session moved meanwhile, or it cannot be written."""
     ref = "/".join(_key(row))
     now = log.session_row(ref)
     if now["event_id"] != row["event_id"] or _verdict(now) != "dead":
@@ -70,7 +70,7 @@ def _record_end(log: SessionLog, row: Row, warnings: list[str]) -> str | None:
 
 
 def _find_duplicates(rows: Sequence[Row]) -> list[Row]:
-    """Finds the tasks that more than one of these sessions works on."""
+    """Find the tasks that more than one of these sessions works on."""
     tasks: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
         tasks[row["task_id"], row["grite_issue_id"]].append(row["session_id"])
@@ -82,7 +82,7 @@ def _find_duplicates(rows: Sequence[Row]) -> list[Row]:
 
 
 def _find_left_work(log: SessionLog, rows: Sequence[Row], warnings: list[str]) -> list[Row]:
-    """Finds the checkouts of sessions that are dead or over in which there is work left."""
+    """Find the checkouts of sessions that are dead or over in which there is work left."""
     checkouts = Checkouts(log)
     named: dict[Worktree, list[Row]] = defaultdict(list)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Remembers which session an agent's own session is: a small file each, beside the beats.
+"""Remember which session an agent's own session is: a small file each, beside the beats.
 
 They can be deleted: the agent's own id stands in the log as an attribute.
 """
@@ -37,7 +37,7 @@ class Known(NamedTuple):
 
     @property
     def ref(self) -> str:
-        """Gives the name by which every command finds it."""
+        """Return the name by which every command finds it."""
         return f"{self.issue_id}/{self.session_id}"
 
 
@@ -48,14 +48,14 @@ class AgentSessions:
         self._folder = common_dir / names.SESSION_DIR / _FOLDER
 
     def lock(self) -> AbstractContextManager[None]:
-        """Lets the events of one agent, which come side by side, open a session once.
+        """Let the events of one agent, which come side by side, open a session once.
 
         Raises ReadOnlyError.
         """
         return wait_in_queue(self._folder / "lock", _PATIENCE_S)
 
     def read(self, agent: str, session: str) -> Known | None:
-        """Reads what an agent's session is recorded as; None when that is not known."""
+        """Read what an agent's session is recorded as; None when that is not known."""
         try:
             values = json.loads(read_regular(self._path(agent, session), _LARGEST))
             known = Known(*(values[key] for key in Known._fields))
@@ -65,7 +65,7 @@ class AgentSessions:
         return known if is_good else None
 
     def write(self, agent: str, session: str, known: Known) -> None:
-        """Remembers what an agent's session is recorded as. Raises ReadOnlyError."""
+        """Remember what an agent's session is recorded as. Raises ReadOnlyError."""
         from git_session.host.files.config_file import (
             replace_file,
         )  # only for the few events that record
@@ -75,11 +75,11 @@ class AgentSessions:
         replace_file(path, json.dumps(known._asdict()).encode())
 
     def forget(self, agent: str, session: str) -> None:
-        """Forgets an agent's session."""
+        """Forget an agent's session."""
         self._path(agent, session).unlink(missing_ok=True)
 
     def write_failure(self, agent: str, event: str, message: str, ts: int) -> None:
-        """Keeps what could not be done last, as the agent must not hear of it (`ts` in ms)."""
+        """Keep what could not be done last, as the agent must not hear of it (`ts` in ms)."""
         told = {"ts": ts, "agent": agent, "event": event, "error": message}
         try:
             os.makedirs(self._folder, exist_ok=True)
@@ -88,7 +88,7 @@ class AgentSessions:
             pass  # there is nobody left to tell
 
     def read_failure(self) -> dict[str, object] | None:
-        """Reads what could not be done last; None when there is nothing."""
+        """Read what could not be done last; None when there is nothing."""
         try:
             told = json.loads(read_regular(self._folder / _FAILURE, _LARGEST))
         except (OSError, ValueError):
@@ -96,7 +96,7 @@ class AgentSessions:
         return told if isinstance(told, dict) else None
 
     def forget_failure(self) -> None:
-        """Forgets what could not be done, as it works again."""
+        """Forget what could not be done, as it works again."""
         (self._folder / _FAILURE).unlink(missing_ok=True)
 
     def _path(self, agent: str, session: str) -> Path:

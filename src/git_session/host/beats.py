@@ -65,7 +65,7 @@ class Beat(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """Gives what the names of its files begin with."""
+        """Return what the names of its files begin with."""
         return f"{self.grite_issue_id}.{self.session_id}"
 
 
@@ -80,33 +80,33 @@ class Beats:
 
     @property
     def directory(self) -> Path:
-        """Gives the folder that they are in, which need not be there."""
+        """Return the folder that they are in, which need not be there."""
         return _make_path(self._folder)
 
     def path(self, issue_id: str, session_id: str) -> Path:
-        """Forms the path of a session's beat file. Raises UsageError for an id no file can have."""
+        """Form the path of a session's beat file. Raises UsageError for an id no file can have."""
         return _make_path(self._join(issue_id, session_id, _ENDING))
 
     def commit_path(self, issue_id: str, session_id: str) -> Path:
-        """Forms the path of the file in which git's post-commit hook leaves the last commit."""
+        """Form the path of the file in which git's post-commit hook leaves the last commit."""
         return _make_path(self._join(issue_id, session_id, _COMMIT_ENDING))
 
     def spool_path(self, issue_id: str, session_id: str) -> Path:
-        """Forms the path of the file that keeps an exit which the log did not take."""
+        """Form the path of the file that keeps an exit which the log did not take."""
         return _make_path(self._join(issue_id, session_id, _SPOOL_ENDING))
 
     def spool_paths(self) -> list[Path]:
-        """Lists the exits that the log did not take."""
+        """List the exits that the log did not take."""
         found = (_parse_name(name, _SPOOL_ENDING) for name in self._names())
         return [self.spool_path(*pair) for pair in found if pair is not None]
 
     def refs(self) -> list[tuple[str, str]]:
-        """Lists the issue id and session id of every beat file, without reading any."""
+        """List the issue id and session id of every beat file, without reading any."""
         found = (_parse_name(name, _ENDING) for name in self._names() if not _is_spool(name))
         return [pair for pair in found if pair is not None]
 
     def read(self, issue_id: str, session_id: str) -> Beat | None:
-        """Reads one session's beat; None when there is none, or none that can be understood."""
+        """Read one session's beat; None when there is none, or none that can be understood."""
         if not _is_nameable(issue_id, session_id):
             return None
         stem = f"{self._folder}/{issue_id}.{session_id}"
@@ -118,11 +118,11 @@ class Beats:
         return beat if line is None else _add_commit(beat, line)
 
     def read_all(self) -> list[Beat]:
-        """Reads all beats that can be understood, in the order of their files' names."""
+        """Read all beats that can be understood, in the order of their files' names."""
         return [beat for pair in self.refs() if (beat := self.read(*pair)) is not None]
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keeps others from replacing a beat between our look at it and our own replacing it.
+        """Keep others from replacing a beat between our look at it and our own replacing it.
 
         For a moment at most: a beat that is lost to a race is worth less than a hang. Raises
         ReadOnlyError.
@@ -130,7 +130,7 @@ class Beats:
         return wait_in_queue(f"{self._folder}.lock", _PATIENCE_S)
 
     def write(self, beat: Beat) -> None:
-        """Replaces a session's beat file as a whole. Raises ReadOnlyError, or UsageError."""
+        """Replace a session's beat file as a whole. Raises ReadOnlyError, or UsageError."""
         path = self._join(beat.grite_issue_id, beat.session_id, _ENDING)
         temporary = os.path.join(self._folder, f"{beat.stem}.{os.getpid()}.tmp")
         data = _format_beat(beat)
@@ -150,7 +150,7 @@ class Beats:
             ) from error
 
     def remove(self, issue_id: str, session_id: str) -> None:
-        """Removes a session's beat file and what lies beside it, but for a spooled exit."""
+        """Remove a session's beat file and what lies beside it, but for a spooled exit."""
         stem = f"{issue_id}.{session_id}"
         for name in self._names():
             is_temporary = name.startswith(f"{stem}.") and name.endswith(".tmp")
@@ -175,14 +175,14 @@ def _is_spool(name: str) -> bool:
 
 
 def _parse_name(name: str, ending: str) -> tuple[str, str] | None:
-    """Reads issue id and session id out of a file's name; None for what is no such name."""
+    """Read issue id and session id out of a file's name; None for what is no such name."""
     issue_id, dot, session_id = name.removesuffix(ending).partition(".")
     is_good = name.endswith(ending) and dot and _is_nameable(issue_id, session_id)
     return (issue_id, session_id) if is_good else None
 
 
 def _is_nameable(issue_id: str, session_id: str) -> bool:
-    """Tells whether a file can be named after a session of an issue."""
+    """Return whether a file can be named after a session of an issue."""
     return (
         names.is_actor_id(issue_id)
         and names.is_safe_id(session_id)
@@ -198,7 +198,7 @@ def _make_path(path: str) -> Path:
 
 
 def _read_bytes(path: str) -> bytes | None:
-    """Reads a small regular file; None for all else. A link could lead anywhere, a FIFO hang."""
+    """Read a small regular file; None for all else. A link could lead anywhere, a FIFO hang."""
     try:
         fd = os.open(path, _READ_FLAGS)
     except OSError:
@@ -231,7 +231,7 @@ def _format_beat(beat: Beat) -> bytes:
 
 
 def _parse_beat(data: bytes, issue_id: str, session_id: str) -> Beat | None:
-    """Reads a beat; None when it is torn, or another session's than its file's name says."""
+    """Read a beat; None when it is torn, or another session's than its file's name says."""
     try:
         values = json.loads(data)
     except (ValueError, RecursionError):
@@ -272,7 +272,7 @@ def _pick_attributes(values: Any) -> Iterator[tuple[str, Extra]]:
 
 
 def _add_commit(beat: Beat, line: bytes) -> Beat:
-    """Takes in what git's post-commit hook left: a commit is a sign of life, and of work."""
+    """Take in what git's post-commit hook left: a commit is a sign of life, and of work."""
     found = re.fullmatch(_COMMIT_LINE, line)
     if found is None:
         return beat
@@ -285,7 +285,7 @@ def _add_commit(beat: Beat, line: bytes) -> Beat:
 
 
 def note_work(beat: Beat, ts: int) -> Beat:
-    """Notes a sign of work: whoever works does not wait for somebody's input any more."""
+    """Note a sign of work: whoever works does not wait for somebody's input any more."""
     is_waiting = beat.activity == "waiting"
     return beat._replace(activity="working", activity_ts=ts) if is_waiting else beat
 

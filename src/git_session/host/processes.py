@@ -1,4 +1,4 @@
-"""Looks at this host and its processes: the only module that imports psutil.
+"""Check this host and its processes: the only module that imports psutil.
 
 On Linux `/proc` is read directly, which a beat can afford; psutil is for other systems.
 Source: proc(5), proc_pid_stat(5), namespaces(7), machine-id(5).
@@ -53,7 +53,7 @@ class Seen:
 
 @cache
 def read_here() -> Evidence:
-    """Reads what tells this host, this boot and this pid namespace, but for the machine's hash.
+    """Read what tells this host, this boot and this pid namespace, but for the machine's hash.
 
     Once: a process outlives neither of them.
     """
@@ -77,7 +77,7 @@ def read_host() -> Evidence:
 
 
 def read_process(pid: int) -> Evidence | None:
-    """Reads the evidence about a process of this host; None when no such process runs."""
+    """Read the evidence about a process of this host; None when no such process runs."""
     seen = look_at(pid)
     if not seen.is_running:
         return None
@@ -85,14 +85,14 @@ def read_process(pid: int) -> Evidence | None:
 
 
 def look_at(pid: int) -> Seen:
-    """Looks whether a process runs under `pid` now."""
+    """Check whether a process runs under `pid` now."""
     if not 0 < pid <= _LARGEST_PID:
         return Seen(is_running=None)
     return _look_in_proc(pid) if _IS_LINUX else _look_by_psutil(pid)
 
 
 def read_machine() -> str | None:
-    """Reads what tells this machine from others of its name: a keyed hash of its id, or None.
+    """Read what tells this machine from others of its name: a keyed hash of its id, or None.
 
     The id itself is confidential, and a log goes to remotes.
     """
@@ -108,7 +108,7 @@ def read_machine() -> str | None:
 
 
 def find_ancestor(name: str) -> int | None:
-    """Finds the nearest process above this one whose program is called `name`; None without one."""
+    """Find the nearest process above this one whose program is called `name`; None without one."""
     pid = os.getppid()
     for _ in range(_MOST_ANCESTORS):
         found = _read_parent(pid)
@@ -135,7 +135,7 @@ def _look_in_proc(pid: int) -> Seen:
 
 
 def _read_parent(pid: int) -> tuple[str, int] | None:
-    """Reads what a process calls itself, and its parent; None when it is not there."""
+    """Read what a process calls itself, and its parent; None when it is not there."""
     if not _IS_LINUX:
         return _ask_parent(pid)
     try:
@@ -157,7 +157,7 @@ def _ask_parent(pid: int) -> tuple[str, int] | None:
 
 
 def _is_there(pid: int) -> bool | None:
-    """Asks the kernel itself: /proc can hide the processes of others, or not be mounted."""
+    """Ask the kernel itself: /proc can hide the processes of others, or not be mounted."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -198,7 +198,7 @@ def _read_pid_ns() -> int | None:
 
 
 def _read_system_text(name: bytes) -> str | None:
-    """Asks the kernel of macOS for one of its texts."""
+    """Ask the kernel of macOS for one of its texts."""
     import ctypes
 
     try:
@@ -218,7 +218,7 @@ class Descendant:
         self._process = process
 
     def is_running(self) -> bool:
-        """Tells whether it has not ended; one that its parent has not asked about yet has."""
+        """Return whether it has not ended; one that its parent has not asked about yet has."""
         import psutil
 
         try:
@@ -227,7 +227,7 @@ class Descendant:
             return False
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal; nothing happens when the process is gone or is not ours."""
+        """Send a signal; nothing happens when the process is gone or is not ours."""
         import psutil
 
         with suppress(psutil.Error):
@@ -235,7 +235,7 @@ class Descendant:
 
 
 def list_descendants(pid: int) -> list[Descendant]:
-    """Lists what a process started, and what that started; nothing when it is gone."""
+    """List what a process started, and what that started; nothing when it is gone."""
     import psutil
 
     try:
@@ -245,7 +245,7 @@ def list_descendants(pid: int) -> list[Descendant]:
 
 
 def is_descendant(pid: int, ancestor: int) -> bool:
-    """Tells whether a process was started by another one, or by what that started."""
+    """Return whether a process was started by another one, or by what that started."""
     import psutil
 
     try:
@@ -255,7 +255,7 @@ def is_descendant(pid: int, ancestor: int) -> bool:
 
 
 def find_git_parent() -> Descendant | None:
-    """Finds the `git` that started this process, if it is in our process group."""
+    """Find the `git` that started this process, if it is in our process group."""
     import psutil
 
     try:

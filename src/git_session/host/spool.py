@@ -46,7 +46,7 @@ class SpoolSlot:
     """Is the place for one session's exit, with the space that it needs."""
 
     def __init__(self, beats: Beats, issue_id: str, session_id: str) -> None:
-        """Takes the space. Raises OSError."""
+        """Take the space. Raises OSError."""
         self.path = beats.spool_path(issue_id, session_id)
         self._reserved = self.path.with_name(f"{issue_id}.{session_id}{_RESERVED_ENDING}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,20 +54,20 @@ class SpoolSlot:
         _fill(self._fd, b"")
 
     def write(self, exit_: SeenExit) -> None:
-        """Writes the exit, for whoever writes to the log next. Raises OSError."""
+        """Write the exit, for whoever writes to the log next. Raises OSError."""
         _fill(self._fd, _format(exit_))
         # Where the folder does not let us, it is found under its first name.
         with suppress(OSError):
             os.rename(self._reserved, self.path)
 
     def settle(self) -> None:
-        """Makes sure that it outlives a power cut. Raises OSError."""
+        """Make sure that it outlives a power cut. Raises OSError."""
         os.fsync(self._fd)
         with suppress(OSError):
             _sync_folder(self.path.parent)
 
     def clear(self) -> None:
-        """Removes it: the log has the exit, or there is none."""
+        """Remove it: the log has the exit, or there is none."""
         for path in (self.path, self._reserved):
             with suppress(OSError):
                 path.unlink()
@@ -75,7 +75,7 @@ class SpoolSlot:
 
 
 def list_spooled(beats: Beats) -> list[Path]:
-    """Lists the files that hold an exit, or only the space for one."""
+    """List the files that hold an exit, or only the space for one."""
     try:
         found = [name for name in os.listdir(beats.directory) if name.endswith(_RESERVED_ENDING)]
     except OSError:
@@ -84,7 +84,7 @@ def list_spooled(beats: Beats) -> list[Path]:
 
 
 def read_spooled(path: Path) -> SeenExit | None:
-    """Reads an exit; None for a file that holds only the space. Raises ValueError, or OSError."""
+    """Read an exit; None for a file that holds only the space. Raises ValueError, or OSError."""
     fd = os.open(path, _READ_FLAGS)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

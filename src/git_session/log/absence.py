@@ -1,4 +1,4 @@
-"""Says why there may be no log here, or only a part, and what to type; without the network."""
+"""Say why there may be no log here, or only a part, and what to type; without the network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def explain_absence(store: RefStore) -> NotFoundError:
-    """Forms the error of a log that is not there; a LostLogError where it may have been one."""
+    """Form the error of a log that is not there; a LostLogError where it may have been one."""
     lost = _find_lost(store)
     if lost is not None:
         return lost
@@ -41,7 +41,7 @@ def explain_absence(store: RefStore) -> NotFoundError:
 
 
 def refuse_to_hide(store: RefStore) -> None:
-    """Raises LostLogError where a log was, and a new one would keep repair from looking for it."""
+    """Raise LostLogError where a log was, and a new one would keep repair from looking for it."""
     lost = _find_lost(store)
     if lost is not None:
         raise lost
@@ -131,7 +131,7 @@ def _find_lost(store: RefStore) -> LostLogError | None:
 
 
 def _find_tracked(store: RefStore) -> str | None:
-    """Finds a remote whose log was seen here; one that has no name is called `a remote`."""
+    """Find a remote whose log was seen here; one that has no name is called `a remote`."""
     try:
         refs = store.list_refs(names.TRACKING_PREFIX)
     except GitSessionError:

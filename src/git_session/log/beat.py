@@ -46,7 +46,7 @@ class Beaten:
 
     @property
     def row(self) -> dict[str, Any]:
-        """Gives the row of a BeatReport."""
+        """Return the row of a BeatReport."""
         keys = ("session_id", "task_id", "grite_issue_id", "ts", "recorded_ts", "activity")
         return {
             **{name: getattr(self.beat, name) for name in keys},
@@ -67,7 +67,7 @@ def write_beat(
     clock: Callable[[], int] = read_clock,
     environ: Mapping[str, str] = os.environ,
 ) -> Beaten:
-    """Writes the beat file of a session, and every `session.beatInterval` a beat into the log.
+    """Write the beat file of a session, and every `session.beatInterval` a beat into the log.
 
     The session is the one named, else `$GIT_SESSION_ID`, else the one that lives in the checkout
     at `path`. With `is_work` it is more than a sign of life: who works waits for nobody. A `pid`
@@ -106,7 +106,7 @@ def write_beat(
 
 
 def is_due(held: Beat, now: int) -> bool:
-    """Tells whether a beat is to be put into the log; `now` is in ms since the epoch.
+    """Return whether a beat is to be put into the log; `now` is in ms since the epoch.
 
     A clock that jumped back far counts like one that went on.
     """
@@ -132,7 +132,7 @@ class _Changes:
         self.is_work = is_work
 
     def require_sense(self) -> None:
-        """Raises UsageError for a word or a name that cannot be."""
+        """Raise UsageError for a word or a name that cannot be."""
         if self.activity is not None and self.activity not in ACTIVITIES:
             raise UsageError(
                 f"unknown activity: {self.activity}", f"known: {', '.join(ACTIVITIES)}"
@@ -141,7 +141,7 @@ class _Changes:
             names.require_attribute_name(key)
 
     def apply(self, held: Beat, now: int) -> Beat:
-        """Gives the beat as it is from now on."""
+        """Return the beat as it is from now on."""
         held = held._replace(ts=now, attributes={**held.attributes, **self.attributes})
         if self.activity is not None:
             held = held._replace(activity=self.activity, activity_ts=now)
@@ -158,7 +158,7 @@ class _Changes:
 
 
 def _find(path: str | os.PathLike[str], environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Finds the common git directory and the checkout. Raises NotARepositoryError."""
+    """Find the common git directory and the checkout. Raises NotARepositoryError."""
     found = find_directories(path, environ)
     if found is not None:
         return found[1:]
@@ -174,7 +174,7 @@ def _find(path: str | os.PathLike[str], environ: Mapping[str, str]) -> tuple[str
 def _choose(
     beats: Beats, named: str | None, worktree: str | None, open_log: Callable[[], SessionLog]
 ) -> tuple[str, str] | None:
-    """Chooses a beat file; None when only the log can know the session that was named.
+    """Choose a beat file; None when only the log can know the session that was named.
 
     Raises UsageError when none is named and none lives here, AmbiguousError when several do.
     """
@@ -209,7 +209,7 @@ def _choose_by_worktree(
 
 
 def _list_living(beats: Beats, worktree: str | None) -> list[Beat]:
-    """Lists the sessions of this host that live in a checkout; on a shared disk others may, too."""
+    """List the sessions of this host that live in a checkout; on a shared disk others may, too."""
     if worktree is None:
         return []
     top, host = os.path.realpath(worktree), read_here().host
@@ -221,7 +221,7 @@ def _list_living(beats: Beats, worktree: str | None) -> list[Beat]:
 
 
 def _renew(beats: Beats, ref: tuple[str, str], changes: _Changes, now: int) -> Beat | None:
-    """Replaces a beat file by its next; None when there is none that can be read."""
+    """Replace a beat file by its next; None when there is none that can be read."""
     with beats.lock():
         held = beats.read(*ref)
         if held is None:

@@ -1,4 +1,4 @@
-"""Keeps a log that grows cheap, by git's own maintenance: as git itself does after a commit.
+"""Keep a log that grows cheap, by git's own maintenance: as git itself does after a commit.
 
 Every transition leaves eight loose objects. When there are more than git's own `gc.auto` allows,
 `git maintenance run --auto` is started and goes on by itself; the user's settings decide.
@@ -27,7 +27,7 @@ _MARK: Final = "maintenance.started"
 
 
 def start_maintenance(log: SessionLog) -> bool:
-    """Starts git's maintenance if it is due; tells whether it did. Takes no time, never fails."""
+    """Start git's maintenance if it is due; return whether it did. Takes no time, never fails."""
     mark = log.common_dir / names.SESSION_DIR / _MARK
     try:
         if not is_due(log) or _is_recent(mark):
@@ -41,7 +41,7 @@ def start_maintenance(log: SessionLog) -> bool:
 
 
 def is_due(log: SessionLog) -> bool:
-    """Tells whether there are more loose objects than the user's settings allow."""
+    """Return whether there are more loose objects than the user's settings allow."""
     limit = log.store.settings.read_number("gc.auto", default=GC_AUTO)
     if limit <= 0 or not log.store.settings.read_flag("maintenance.auto", default=True):
         return False
@@ -49,7 +49,7 @@ def is_due(log: SessionLog) -> bool:
 
 
 def _has_too_many(common_dir: Path, limit: int) -> bool:
-    """Estimates the loose objects as git does: one folder of 256 is counted."""
+    """Estimate the loose objects as git does: one folder of 256 is counted."""
     try:
         count = sum(1 for _ in (common_dir / "objects" / _SAMPLE).iterdir())
     except OSError:

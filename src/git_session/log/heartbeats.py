@@ -1,4 +1,4 @@
-"""Keeps the beat files of this host in step with what is recorded.
+"""Keep the beat files of this host in step with what is recorded.
 
 A session's start makes its file, a transition takes up what stands in it, an exit removes it. The
 log is what counts: a beat file that cannot be written is a warning, and nothing fails for it.
@@ -96,7 +96,7 @@ class BeatKeeper:
         return _try(lambda: self._follow(held, state, head, is_work=is_work))
 
     def sweep(self, has_exited: Callable[[str, str], bool], *, older_than_ms: int) -> None:
-        """Removes the files of sessions whose exit came from elsewhere, by a sync.
+        """Remove the files of sessions whose exit came from elsewhere, by a sync.
 
         `has_exited` is asked with issue id and session id, for files that were not renewed lately.
         """
@@ -106,7 +106,7 @@ class BeatKeeper:
                 self.beats.remove(beat.grite_issue_id, beat.session_id)
 
     def read_interval(self) -> int:
-        """Reads after how many ms a beat is put into the log by itself. Raises ConfigError."""
+        """Read after how many ms a beat is put into the log by itself. Raises ConfigError."""
         text = self._store.settings.read_text(INTERVAL_KEY, default=DEFAULT_INTERVAL)
         try:
             return parse_duration(text)
@@ -150,7 +150,7 @@ class BeatKeeper:
             return parse_duration(DEFAULT_INTERVAL)
 
     def _find_worktree(self, stored: str) -> str | None:
-        """Finds the checkout that a session works in; without one named, where we are called."""
+        """Find the checkout that a session works in; without one named, where we are called."""
         if stored:
             return os.path.realpath(self._top / stored if self._top else stored)
         top = self._store.worktree
@@ -158,7 +158,7 @@ class BeatKeeper:
 
 
 def read_news(held: Beat | None) -> dict[str, Extra]:
-    """Gives what a block should take up of a beat: attributes, as extra keys.
+    """Return what a block should take up of a beat: attributes, as extra keys.
 
     The last commit that a hook saw is one of them, so that it is known when the file is gone.
     """
@@ -203,7 +203,7 @@ def move_here(state: SessionState) -> SessionState:
 
 
 def is_presumption(state: str, changes: Mapping[str, Any]) -> bool:
-    """Tells whether an exit is concluded by somebody else, which is no sign of life."""
+    """Return whether an exit is concluded by somebody else, which is no sign of life."""
     return (
         state == "exit"
         and changes.get("exit_code") == -1

@@ -1,4 +1,4 @@
-"""Answers what a fresh index can answer, and loads nothing that reads a log.
+"""Answer what a fresh index can answer, and load nothing that reads a log.
 
 Whoever asks several times a second, a prompt or a status line, asks here first. At the first
 sign of anything but the plain case the answer is None, and the log itself is asked. Inside, paths
@@ -36,7 +36,7 @@ def list_quickly(
     role: str | None = None,
     include_exited: bool = False,
 ) -> tuple[list[bytes], int] | None:
-    """Lists sessions as SessionLog.session_rows does, in JSON, with the number of exited ones.
+    """List sessions as SessionLog.session_rows does, in JSON, with the number of exited ones.
 
     None when there is no index of the log as it is now, or reading the log left something out.
     """
@@ -76,7 +76,7 @@ def count_quickly(
     role: str | None = None,
     include_exited: bool = False,
 ) -> int | None:
-    """Counts the sessions that list_quickly would list."""
+    """Count the sessions that list_quickly would list."""
     found = _open_fresh(path, environ)
     if found is None:
         return None
@@ -111,7 +111,7 @@ def find_quickly(common_dir: str, ref: str) -> list[Row] | None:
 
 
 def sessions_at_hand(path: StrPath, environ: Mapping[str, str]) -> list[Row]:
-    """Lists the sessions that the index knows, fresh or not; none without an index.
+    """List the sessions that the index knows, fresh or not; none without an index.
 
     Good enough to choose a name from: whoever uses the name asks the log. Rows have
     `session_id`, `state`, `engine`, `role`, `task_id` and `task_title`.
@@ -120,7 +120,7 @@ def sessions_at_hand(path: StrPath, environ: Mapping[str, str]) -> list[Row]:
 
 
 def tasks_at_hand(path: StrPath, environ: Mapping[str, str]) -> list[Row]:
-    """Lists the tasks that the index knows, fresh or not; none without an index."""
+    """List the tasks that the index knows, fresh or not; none without an index."""
     return _ask_stale(path, environ, lambda index: index.task_rows())
 
 
@@ -141,7 +141,7 @@ def _ask_stale(
 
 
 def _open_fresh(path: StrPath, environ: Mapping[str, str]) -> tuple[str, LogIndex] | None:
-    """Opens the index if it tells of the log's head as it is on disk at this moment.
+    """Open the index if it tells of the log's head as it is on disk at this moment.
 
     Gives the common git directory as well.
     """
@@ -174,7 +174,7 @@ def _index_path(common_dir: str) -> str:
 
 
 def _may_distrust(common_dir: str) -> bool:
-    """Tells whether grite's settings may say more about signatures than nothing."""
+    """Return whether grite's settings may say more about signatures than nothing."""
     try:
         path = os.path.join(common_dir, names.GRITE_DIR, "config.toml")
         content = read_regular(path, _LARGEST_CONFIG + 1)

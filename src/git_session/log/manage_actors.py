@@ -37,7 +37,7 @@ Counts = Mapping[str, Mapping[str, int]]
 def list_actor_rows(
     log: SessionLog, environ: Mapping[str, str], *, with_log: bool = False
 ) -> list[Row]:
-    """Lists the actors of this clone and those whose keys are trusted, by id.
+    """List the actors of this clone and those whose keys are trusted, by id.
 
     With `with_log` also those that wrote in the log, and each one's events. Raises ConfigError.
     """
@@ -47,7 +47,7 @@ def list_actor_rows(
 
 
 def actor_row(log: SessionLog, ref: str | None, environ: Mapping[str, str]) -> Row:
-    """Finds one actor by its id or a unique prefix, or the one that writes, with its events.
+    """Find one actor by its id or a unique prefix, or the one that writes, with its events.
 
     Raises NotFoundError, AmbiguousError or ConfigError.
     """
@@ -65,7 +65,7 @@ def make_actor_row(
     with_key: bool = True,
     makes_default: bool = False,
 ) -> tuple[Row, str | None]:
-    """Makes an actor; `now` is in ms since the epoch. Gives its row, and whom it made the default.
+    """Make an actor; `now` is in ms since the epoch. Gives its row, and whom it made the default.
 
     Unless it is to write from now on, whoever has been writing goes on: where only the order of
     the ids decides that, the settings now name that actor, whose id is the second value.
@@ -87,7 +87,7 @@ def make_actor_row(
 
 
 def use_actor_row(store: ObjectStore, ref: str, environ: Mapping[str, str]) -> Row:
-    """Makes an actor of this clone the one that writes. Raises as find does, and ReadOnlyError."""
+    """Make an actor of this clone the one that writes. Raises as find does, and ReadOnlyError."""
     known = _Known(store, environ)
     actor_id = known.find(ref, {})
     if actor_id not in known.own:
@@ -99,7 +99,7 @@ def use_actor_row(store: ObjectStore, ref: str, environ: Mapping[str, str]) -> R
 def actor_key_row(
     store: ObjectStore, ref: str | None, environ: Mapping[str, str], *, with_private: bool = False
 ) -> Row:
-    """Gives an actor's public key and the line that makes others trust it.
+    """Return an actor's public key and the line that makes others trust it.
 
     `with_private` adds the private one (its seed, in hex), which is read for nothing else. Raises
     as find does; NotFoundError without a key.
@@ -139,7 +139,7 @@ class _Known:
         return sorted({*self.own, *(key.actor_id for key in self.keys), *counts})
 
     def find(self, ref: str | None, counts: Counts) -> str:
-        """Finds an actor's id. Raises NotFoundError or AmbiguousError."""
+        """Find an actor's id. Raises NotFoundError or AmbiguousError."""
         if ref is None:
             if self._writer is None:
                 raise NotFoundError(
@@ -155,7 +155,7 @@ class _Known:
         return found[0]
 
     def row(self, actor_id: str, counts: Counts | None) -> Row:
-        """Makes the row of an Actor."""
+        """Make the row of an Actor."""
         actor = self.own.get(actor_id)
         keys = [key for key in self.keys if key.actor_id == actor_id]
         can_sign, fault = self._try_key(actor) if actor else (False, None)
@@ -175,7 +175,7 @@ class _Known:
         }
 
     def _try_key(self, actor: Actor) -> tuple[bool, str | None]:
-        """Tells whether an actor can sign and be believed, and why not if it has a key."""
+        """Return whether an actor can sign and be believed, and why not if it has a key."""
         try:
             seed = read_signing_seed(actor, self._common_dir)
         except ConfigError as error:
@@ -197,7 +197,7 @@ def _key_row(key: TrustedKey) -> Row:
 
 
 def _find_displaced(store: ObjectStore, new_id: str) -> str | None:
-    """Finds the actor that writes only as its id is the smallest, if `new_id` is smaller."""
+    """Find the actor that writes only as its id is the smallest, if `new_id` is smaller."""
     writer = resolve_actor(store.common_dir, actor_id=None, environ={})
     if writer is None or read_config(store.common_dir).default_actor == writer.actor_id:
         return None
@@ -205,7 +205,7 @@ def _find_displaced(store: ObjectStore, new_id: str) -> str | None:
 
 
 def _count_events(log: SessionLog, keys: list[TrustedKey]) -> Counts:
-    """Counts each actor's events by their signatures, left out or not."""
+    """Count each actor's events by their signatures, left out or not."""
     tally = SignatureTally(Trust("warn", keys).judge)
     replay = Replay(judge=tally.judge)
     head = log.head()

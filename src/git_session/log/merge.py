@@ -1,4 +1,4 @@
-"""Brings two heads of the log together: which of them is ahead, or the merge of both.
+"""Bring two heads of the log together: which of them is ahead, or the merge of both.
 
 Writes objects at most: no ref moves here.
 """
@@ -44,22 +44,22 @@ class Comparison:
 
     @property
     def leaving(self) -> set[bytes]:
-        """Gives the events that only I have, as their bytes."""
+        """Return the events that only I have, as their bytes."""
         return _list_lacking(self.mine, self.theirs)
 
     @property
     def outgoing(self) -> int:
-        """Counts the events that only I have."""
+        """Count the events that only I have."""
         return len(self.leaving)
 
     @property
     def incoming(self) -> int:
-        """Counts the events that only the other has."""
+        """Count the events that only the other has."""
         return len(_list_lacking(self.theirs, self.mine))
 
     @property
     def reads_the_same(self) -> bool:
-        """Tells whether both heads hold the same events, whatever their ids."""
+        """Return whether both heads hold the same events, whatever their ids."""
         return (
             self.mine is not None
             and self.theirs is not None
@@ -68,7 +68,7 @@ class Comparison:
 
 
 def compare_heads(store: ObjectStore, mine: str | None, theirs: str | None) -> Comparison:
-    """Compares two heads (40 hex digits, None for no log).
+    """Compare two heads (40 hex digits, None for no log).
 
     A head that descends from the other and yet lacks some of what it tells counts as diverged: a
     plain git merge is such a one. Raises DamagedLogError when one cannot be read or is no log's.
@@ -97,7 +97,7 @@ def _compare_once(store: ObjectStore, mine: str | None, theirs: str | None) -> C
 
 
 def leads_to(store: ObjectStore, later: str | None, earlier: str | None) -> bool:
-    """Tells whether git's parents lead from one head back to another, which may be the same."""
+    """Return whether git's parents lead from one head back to another, which may be the same."""
     if later is None or earlier is None or later == earlier:
         return later is not None and later == earlier
     for commit in islice(store.read_commits(later), _NEAR):
@@ -107,7 +107,7 @@ def leads_to(store: ObjectStore, later: str | None, earlier: str | None) -> bool
 
 
 def write_merge(store: ObjectStore, comparison: Comparison) -> str:
-    """Writes the merge commit of two diverged heads and gives its id; no ref moves.
+    """Write the merge commit of two diverged heads and return its id; no ref moves.
 
     Raises DamagedLogError when something of them could not be read: everybody would miss it in
     the merge, also those who have it. Raises TooLargeError for more events than one commit holds.
@@ -129,12 +129,12 @@ def write_merge(store: ObjectStore, comparison: Comparison) -> str:
 
 
 def count_transitions(comparison: Comparison) -> int:
-    """Counts the session blocks among the events that only my head has."""
+    """Count the session blocks among the events that only my head has."""
     return sum(is_transition(raw) for raw in comparison.leaving)
 
 
 def count_unsent(store: ObjectStore, head: str | None, tracked: str | None) -> int:
-    """Counts the transitions in a head that a remote's head lacks."""
+    """Count the transitions in a head that a remote's head lacks."""
     if head is None or head == tracked:
         return 0
     try:
@@ -180,31 +180,31 @@ class _Line:
             )
 
     def read_next(self) -> LogCommit | None:
-        """Reads one commit more; None when there is none."""
+        """Read one commit more; None when there is none."""
         commit = next(self._source, None)
         if commit is not None:
             self.commits[commit.oid] = commit
         return commit
 
     def read_rest(self) -> None:
-        """Reads all that is left, and forgets the meeting."""
+        """Read all that is left, and forget the meeting."""
         self.meeting = self._gathered = None
         while self.read_next() is not None:
             pass
 
     @property
     def own(self) -> Iterator[LogCommit]:
-        """Gives the commits above the meeting."""
+        """Return the commits above the meeting."""
         return takewhile(lambda commit: commit.oid != self.meeting, self.commits.values())
 
     def gather(self) -> Head:
-        """Gathers the events above the meeting, once that is known."""
+        """Gather the events above the meeting, once that is known."""
         if self._gathered is None:
             self._gathered = gather_head(self.tip, self.own)
         return self._gathered
 
     def list_lost(self) -> list[str]:
-        """Lists what could not be read above the meeting."""
+        """List what could not be read above the meeting."""
         own = {commit.oid for commit in self.own}
         # Without a meeting a commit that cannot be read is where the line breaks off.
         lost = [what for oid, what in self._faults if oid in own or self.meeting is None]
@@ -221,14 +221,14 @@ class _Line:
 
 
 def _relate_commits(store: ObjectStore, ours: _Line, others: _Line) -> Relation:
-    """Tells how two commits are related by git's parents alone."""
+    """Return how two commits are related by git's parents alone."""
     if _descends(store, ours, others.tip.oid):
         return "ahead"
     return "behind" if _descends(store, others, ours.tip.oid) else "diverged"
 
 
 def _descends(store: ObjectStore, line: _Line, oid: str) -> bool:
-    """Tells whether a line's head descends from a commit whose own line meets it."""
+    """Return whether a line's head descends from a commit whose own line meets it."""
     if line.meeting == oid:
         return True
     joined = {parent for commit in line.own for parent in commit.parents[1:]}
@@ -240,7 +240,7 @@ def _descends(store: ObjectStore, line: _Line, oid: str) -> bool:
 
 
 def _holds_what_it_should(relation: Relation, ours: _Line, others: _Line) -> bool:
-    """Tells whether whoever reads the descendant misses nothing of the ancestor."""
+    """Return whether whoever reads the descendant misses nothing of the ancestor."""
     later, earlier = (ours, others) if relation == "ahead" else (others, ours)
     return holds_all_of(later.gather(), earlier.gather())
 
@@ -259,7 +259,7 @@ def _gather_whole(store: ObjectStore, oid: str | None) -> Head | None:
 
 
 def _read_pair(store: ObjectStore, one: str, other: str) -> tuple[_Line, _Line]:
-    """Reads both lines newest first, in step, down to the commit where they meet.
+    """Read both lines newest first, in step, down to the commit where they meet.
 
     Below it both read the same, and no event stands on one line twice: appends are new, and a
     merge carries only what its first parent's line lacks. So this tells exactly what reading
@@ -277,7 +277,7 @@ def _read_pair(store: ObjectStore, one: str, other: str) -> tuple[_Line, _Line]:
 
 
 def _find_meeting(ours: _Line, others: _Line) -> str | None:
-    """Reads on in both lines until one comes to a commit that the other has come to."""
+    """Read on in both lines until one comes to a commit that the other has come to."""
     going = [(ours, others), (others, ours)]
     while going:
         for pair in tuple(going):
@@ -291,7 +291,7 @@ def _find_meeting(ours: _Line, others: _Line) -> str | None:
 
 
 def _follows_first_parent(commit: LogCommit) -> bool:
-    """Tells whether a commit's `prev_wal`, which grite follows, is its first parent or nothing."""
+    """Return whether a commit's `prev_wal`, which grite follows, is its first parent or nothing."""
     first = commit.parents[0] if commit.parents else None
     # As grite writes it, the field is the last one: no other can end the object so.
     ending = f'"{first}"' if first else "null"

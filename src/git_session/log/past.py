@@ -32,7 +32,7 @@ class Moment:
 
 
 def find_moment(store: ObjectStore, words: str) -> Moment:
-    """Finds the moment that `words` mean: a remote's name is its log as last seen there.
+    """Find the moment that `words` mean: a remote's name is its log as last seen there.
 
     Else a commit or ref as git takes it, else a time as git takes it, to the end of its second,
     or 13 digits: ms since the epoch. Raises UsageError.
@@ -57,7 +57,7 @@ class PastReader(LogReader):
         self._past: tuple[str | None, Replay] | None = None
 
     def read(self) -> tuple[str | None, Replay]:
-        """Gives the head and the log at that moment, read once."""
+        """Return the head and the log at that moment, read once."""
         if self._past is None:
             if self._moment.commit is not None:
                 self._past = self._moment.commit, self._present.read_at(self._moment.commit)
@@ -67,7 +67,7 @@ class PastReader(LogReader):
         return self._past
 
     def save(self) -> None:
-        """Does nothing: what was is no beginning for what is."""
+        """Do nothing: what was is no beginning for what is."""
 
 
 def _find_tracked(store: ObjectStore, words: str) -> str | None:

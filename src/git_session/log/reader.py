@@ -1,4 +1,4 @@
-"""Reads the log of one repository and keeps what it read, so that the next read is short."""
+"""Read the log of one repository and keep what it read, so that the next read is short."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Progress(Protocol):
     """Is told how far a read is."""
 
     def show(self, commits: int) -> None:
-        """Takes the number of commits read so far."""
+        """Take the number of commits read so far."""
 
     def clear(self) -> None:
-        """Hears that the read is over."""
+        """Hear that the read is over."""
 
 
 class LogReader:
@@ -56,7 +56,7 @@ class LogReader:
         self._sound: str | None = None
 
     def read(self) -> tuple[str | None, Replay]:
-        """Reads what came since the last read; gives the head (None without a log) and the log.
+        """Read what came since the last read; return the head (None without a log) and the log.
 
         Raises DamagedLogError when the head itself cannot be read.
         """
@@ -88,18 +88,18 @@ class LogReader:
 
     @cached_property
     def trust(self) -> Trust:
-        """Gives what decides which events count: the policy, and the keys it goes by."""
+        """Return what decides which events count: the policy, and the keys it goes by."""
         return read_trust(self.store, self.config.verify_signatures)
 
     def follow(self, commit: LogCommit, events: Iterable[Event]) -> None:
-        """Takes in the commit that was just appended, and its events, as if it had been read."""
+        """Take in the commit that was just appended, and its events, as if it had been read."""
         parent = commit.parents[0] if commit.parents else None
         if parent == self._head:
             self._replay.add_built(commit, events)
             self._head = self._sound = commit.oid
 
     def require_sound(self, head: str | None) -> None:
-        """Makes sure that `head`, which was just read, can be followed by a commit.
+        """Make sure that `head`, which was just read, can be followed by a commit.
 
         One that only the index knows is read for it, once. Raises DamagedLogError.
         """
@@ -113,16 +113,16 @@ class LogReader:
 
     @property
     def has_log(self) -> bool:
-        """Tells whether a log was there when it was read last."""
+        """Return whether a log was there when it was read last."""
         return self._head is not None
 
     @property
     def known(self) -> Replay:
-        """Gives the log as it was read or appended to last, whatever came since."""
+        """Return the log as it was read or appended to last, whatever came since."""
         return self._replay
 
     def require(self) -> Replay:
-        """Reads the log. Raises NotFoundError when there is none yet."""
+        """Read the log. Raises NotFoundError when there is none yet."""
         head, replay = self.read()
         if head is None:
             from git_session.log.absence import explain_absence
@@ -131,7 +131,7 @@ class LogReader:
         return replay
 
     def read_at(self, head: str | None) -> Replay:
-        """Reads the log as it is from another head, such as a merge that no ref holds yet."""
+        """Read the log as it is from another head, such as a merge that no ref holds yet."""
         current, replay = self.read()
         if head == current:
             return replay
@@ -142,16 +142,16 @@ class LogReader:
         return other
 
     def watch(self, commits: Iterator[LogCommit]) -> Iterator[LogCommit]:
-        """Gives the commits on as they come, and tells the progress of them."""
+        """Return the commits on as they come, and report the progress of them."""
         return commits if self.progress is None else _watch(commits, self.progress)
 
     @property
     def unsaved(self) -> int:
-        """Counts the commits that were read and that no index knows."""
+        """Count the commits that were read and that no index knows."""
         return len(self._replay.commits)
 
     def save(self) -> None:
-        """Writes what was read to the index, so that the next program starts from there.
+        """Write what was read to the index, so that the next program starts from there.
 
         Another program may be quicker, or the index not be writable: then nothing happens. A log
         of which something was missing is not remembered, for it may come, nor what is no log.
@@ -179,7 +179,7 @@ class LogReader:
         self._replay = self._new_replay()
 
     def _remember(self, head: str) -> tuple[str, Replay]:
-        """Starts a replay from the index, if that tells of this head or of one before it.
+        """Start a replay from the index, if that tells of this head or of one before it.
 
         Gives the head anew: another program may have moved the ref and the index meanwhile.
         """
@@ -241,12 +241,12 @@ def _watch(commits: Iterator[LogCommit], progress: Progress) -> Iterator[LogComm
 
 
 def _is_passing(problem: Problem) -> bool:
-    """Tells whether a problem may be gone tomorrow: what is missing can still be fetched."""
+    """Return whether a problem may be gone tomorrow: what is missing can still be fetched."""
     return problem.code == "missing_object"
 
 
 def _describe_change(replay: Replay, base: str | None, head: str) -> Change:
-    """Describes to the index what was read since `base`."""
+    """Describe to the index what was read since `base`."""
     issues = []
     for issue_id in replay.changed:
         folded = replay.issue(issue_id)

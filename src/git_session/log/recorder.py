@@ -66,7 +66,7 @@ class Recorder(NamedTuple):
     environ: Mapping[str, str]
 
     def start_row(self, task: str, **details: Any) -> Row:
-        """Records a new session as spawned; the details are those of plan_start.
+        """Record a new session as spawned; the details are those of plan_start.
 
         Raises ConflictError when the task has a session of this id already.
         """
@@ -88,7 +88,7 @@ class Recorder(NamedTuple):
         attributes: Mapping[str, Extra] | None = None,
         extras: Mapping[str, Extra] | None = None,
     ) -> Plan[str]:
-        """Plans a new session: a `polecat` when it has a worktree, else `crew`, unless told.
+        """Plan a new session: a `polecat` when it has a worktree, else `crew`, unless told.
 
         The plan's value is the session's id. The session that `$GIT_SESSION_ID` names is the
         parent, unless it has exited. Raises UsageError for a role, type, pid, id or attribute's
@@ -133,7 +133,7 @@ class Recorder(NamedTuple):
         attributes: Mapping[str, Extra] | None = None,
         extras: Mapping[str, Extra] | None = None,
     ) -> Row:
-        """Records that a session is now in `state`; the same state again is a beat.
+        """Record that a session is now in `state`; the same state again is a beat.
 
         A `pid` is recorded with the evidence of its process. Raises TransitionError, naming what
         is allowed, unless forced.
@@ -154,7 +154,7 @@ class Recorder(NamedTuple):
         return self.record(session, choose, note, is_life=not is_presumption(state, known))
 
     def beat_row(self, session: str) -> Row:
-        """Records a sign of life: the same state again, with what the beat file tells.
+        """Record a sign of life: the same state again, with what the beat file tells.
 
         An exit that was presumed is revoked by it. Raises TransitionError for any other exit.
         """
@@ -175,7 +175,7 @@ class Recorder(NamedTuple):
         note: str | None = None,
         attributes: Mapping[str, Extra] | None = None,
     ) -> Row:
-        """Records a session's end; without a reason code 0 is `completed`, any other `crash`."""
+        """Record a session's end; without a reason code 0 is `completed`, any other `crash`."""
         if code is not None and not I32_MIN <= code <= I32_MAX:
             raise UsageError(f"not an exit code: {code}", f"use {I32_MIN} to {I32_MAX}")
         changes: dict[str, Any] = {
@@ -191,7 +191,7 @@ class Recorder(NamedTuple):
         )
 
     def started_row(self, appended: Appended[str], warnings: Sequence[str]) -> Row:
-        """Makes the row of a Recorded from a start that was appended, and the session's beat."""
+        """Make the row of a Recorded from a start that was appended, and the session's beat."""
         folded = self._fold(appended)
         state, issue = folded.sessions.lives[appended.value].state, folded.issue
         held, failed = self.keeper.try_begin(issue.hex, issue.task_id, state, appended.commit)
@@ -212,7 +212,7 @@ class Recorder(NamedTuple):
         }
 
     def find_missing(self, session: Row) -> list[str]:
-        """Says in sentences what a session names and is not here: its process, its checkout.
+        """Say in sentences what a session names and is not here: its process, its checkout.
 
         Both may be all the same: in another container, or made later.
         """
@@ -227,7 +227,7 @@ class Recorder(NamedTuple):
         return missing
 
     def draw_session_id(self) -> str:
-        """Draws an id that no session of the log has."""
+        """Draw an id that no session of the log has."""
         return new_id(names.format_session_id, self.clock(), _session_ids(self.reader.require()))
 
     def record(
@@ -239,7 +239,7 @@ class Recorder(NamedTuple):
         is_life: bool = True,
         is_work: bool = True,
     ) -> Row:
-        """Appends the state that `choose` makes of what changed by itself, and of new extra keys.
+        """Append the state that `choose` makes of what changed by itself, and of new extra keys.
 
         Both come from the clock and the beat file. `is_life` says that the session is seen alive
         now, `is_work` that it does something.
@@ -267,7 +267,7 @@ class Recorder(NamedTuple):
         return self._recorded_row(appended, after.session_id, held, warnings)
 
     def _find_parent(self, replay: Replay, session_id: str) -> dict[str, Extra]:
-        """Finds the session that a new one is started in, as an extra key."""
+        """Find the session that a new one is started in, as an extra key."""
         parent = self.environ.get(SESSION_VARIABLE, "")
         if not names.is_safe_id(parent) or parent in (session_id, NO_SESSION):
             return {}
@@ -278,7 +278,7 @@ class Recorder(NamedTuple):
         return {PARENT_KEY: parent}
 
     def _stored_worktree(self, worktree: str | None) -> str:
-        """Gives a worktree's path as it is stored: relative to the main checkout inside it."""
+        """Return a worktree's path as it is stored: relative to the main checkout inside it."""
         if not worktree:
             return ""
         path = Path(os.path.normpath(Path.cwd() / worktree))
@@ -293,7 +293,7 @@ class Recorder(NamedTuple):
     # -- tasks
 
     def add_task_row(self, title: str, *, body: str = "", convoy: str | None = None) -> Row:
-        """Records a new queued task, with the labels that brat gives one."""
+        """Record a new queued task, with the labels that brat gives one."""
         if not title.strip():
             raise UsageError("a task needs a title", 'git session task add "Fix the flaky test"')
         require_id(convoy)
@@ -324,7 +324,7 @@ class Recorder(NamedTuple):
         return self._task_recorded_row(self.writer.append(move))
 
     def comment_row(self, task: str, text: str) -> Row:
-        """Records a comment on a task; a text that holds a session block's marks is refused."""
+        """Record a comment on a task; a text that holds a session block's marks is refused."""
         draft = plan.plan_comment(text)
 
         def comment(replay: Replay, _: int) -> tuple[bytes, Sequence[plan.Draft], None]:
@@ -334,7 +334,7 @@ class Recorder(NamedTuple):
         return self._task_recorded_row(self.writer.append(comment))
 
     def _fold(self, appended: Appended[Any]) -> FoldedIssue:
-        """Gives the issue that was appended to, as it is since."""
+        """Return the issue that was appended to, as it is since."""
         replay = self.reader.known
         if appended.commit is not None and appended.commit not in replay:
             replay = self.reader.read()[1]  # a claim is moved in by a push
@@ -352,7 +352,7 @@ class Recorder(NamedTuple):
 
 
 def warn_of_start(folded: FoldedIssue) -> list[str]:
-    """Says what speaks against a new session on a task: that it is over, or in somebody's hands."""
+    """Say what speaks against a new session on a task: that it is over, or in somebody's hands."""
     issue, warnings = folded.issue, []
     if is_final_status(issue.status):
         warnings.append(f"the task is {issue.status} already")
@@ -375,7 +375,7 @@ def _session_ids(replay: Replay) -> set[str]:
 
 
 def new_id(form: Callable[[int, str], str], now: int, taken: Collection[str]) -> str:
-    """Draws an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
+    """Draw an id of brat's form that nobody has yet: 16 random bits a day are soon not unique."""
     for _ in range(1000):
         drawn = form(now, _draw_digits())
         if drawn not in taken:
@@ -388,7 +388,7 @@ def _draw_digits() -> str:
 
 
 def require_id(given: str | None) -> None:
-    """Raises UsageError for what cannot be an id."""
+    """Raise UsageError for what cannot be an id."""
     if given is not None and not names.is_safe_id(given):
         raise UsageError(
             f"not an id: {given!r}", "use at most 128 letters, digits, '.', '_' and '-'"

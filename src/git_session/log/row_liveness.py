@@ -1,4 +1,4 @@
-"""Tells of each session that has not exited what is known here of its life.
+"""Add what is known here of its life to each session that has not exited.
 
 From its block, from its beat file, and from a look at its process if that is one of this host.
 Little is imported before a session needs it: a status line asks this several times a second.
@@ -37,7 +37,7 @@ class Vitals:
         self._told = here
 
     def complete(self, row: Row, now: int) -> Row:
-        """Fills in what a row says of a session's life at `now` (ms since the epoch).
+        """Fill in what a row says of a session's life at `now` (ms since the epoch).
 
         The row of a session that exited is complete: nothing in it depends on when it is read.
         """
@@ -47,7 +47,7 @@ class Vitals:
         return self.complete_with(row, held, now)
 
     def complete_with(self, row: Row, held: Beat | None, now: int) -> Row:
-        """Fills in the same for those who have read the session's beat, or know of none."""
+        """Fill in the same for those who have read the session's beat, or know of none."""
         if row["state"] == "exit":
             return row
         seen_ts = _told_ts(row)
@@ -132,7 +132,7 @@ class Vitals:
         return self._told or self._here._replace(machine=read_machine())
 
     def _here_beside(self, evidence: Evidence) -> Evidence:
-        """Gives this host, with the hash of its machine where it decides: after a reboot."""
+        """Return this host, with the hash of its machine where it decides: after a reboot."""
         is_same_boot = evidence.boot_id == self._here.boot_id
         return self._here if is_same_boot else self._here_in_full
 
@@ -156,7 +156,7 @@ def _choose_evidence(row: Row, held: Beat | None) -> Evidence:
 
 
 def complete_past(row: Row, then: int) -> Row:
-    """Fills in what a row says of a session's life at a time when nobody here looked (ms)."""
+    """Fill in what a row says of a session's life at a time when nobody here looked (ms)."""
     if row["state"] == "exit":
         return row
     row["heartbeat_age_ms"] = max(0, then - _told_ts(row))
@@ -165,14 +165,14 @@ def complete_past(row: Row, then: int) -> Row:
 
 
 def _told_ts(row: Row) -> int:
-    """Gives the last sign of life that the log tells of."""
+    """Return the last sign of life that the log tells of."""
     beat_ts: int | None = row["last_heartbeat_ts"]
     told_ts: int = row["updated_ts"]
     return told_ts if beat_ts is None else beat_ts
 
 
 def _tell_nothing(row: Row, now: int, reason: str) -> Row:
-    """Gives what liveness.judge says where there is no evidence, without loading it."""
+    """Return what liveness.judge says where there is no evidence, without loading it."""
     known = {} if row["pid"] is None else {"pid": row["pid"]}
     seen_ts = _told_ts(row)
     seen = {"beat_ts": seen_ts, "beat_age_ms": max(0, now - seen_ts)}

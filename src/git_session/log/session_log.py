@@ -82,21 +82,21 @@ class SessionLog:
         clock: Callable[[], int] = read_clock,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Opens the repository that `path` lies in: a checkout, a linked worktree or a bare one.
+        """Open the repository that `path` lies in: a checkout, a linked worktree or a bare one.
 
         Raises NotARepositoryError, UnsupportedRepositoryError or ConfigError.
         """
         return cls(ObjectStore.open(Path(path)), actor_id=actor_id, clock=clock, environ=environ)
 
     def at(self, words: str) -> SessionLog:
-        """Gives the log as it was at a moment, to ask the same of; see find_moment for the words.
+        """Return the log as it was at a moment, to ask the same of; see find_moment for the words.
 
         Ages count from that moment. Raises UsageError for words that mean none.
         """
         return self.at_moment(self.find_moment(words))
 
     def at_moment(self, moment: Moment) -> SessionLog:
-        """Gives the log as it was at a moment that was found already."""
+        """Return the log as it was at a moment that was found already."""
         from git_session.log.past import PastReader
 
         return SessionLog(
@@ -109,7 +109,7 @@ class SessionLog:
         )
 
     def find_moment(self, words: str) -> Moment:
-        """Finds the moment that words mean. Raises UsageError."""
+        """Find the moment that words mean. Raises UsageError."""
         from git_session.log.past import find_moment
 
         return find_moment(self.store, words)
@@ -128,7 +128,7 @@ class SessionLog:
             self.reader.close()
 
     def save(self) -> None:
-        """Remembers in the index what was read, so that the next program need not read it again.
+        """Remember in the index what was read, so that the next program need not read it again.
 
         The index is an accelerator: nothing is lost without it.
         """
@@ -136,17 +136,17 @@ class SessionLog:
 
     @property
     def common_dir(self) -> Path:
-        """Gives the git directory that all worktrees of the repository share."""
+        """Return the git directory that all worktrees of the repository share."""
         return self.store.common_dir
 
     @property
     def top(self) -> Path | None:
-        """Gives the top of the main checkout, which stored worktree paths are relative to."""
+        """Return the top of the main checkout, which stored worktree paths are relative to."""
         return self.common_dir.parent if self.common_dir.name == ".git" else self.store.worktree
 
     @property
     def problems(self) -> list[Problem]:
-        """Lists what reading the log left out."""
+        """List what reading the log left out."""
         return self.reader.read()[1].problems
 
     def unread_blocks(self) -> int:
@@ -154,7 +154,7 @@ class SessionLog:
         return count_unread_blocks(self.replay())
 
     def head(self) -> str | None:
-        """Reads the log's head commit (40 hex digits), None when there is no log yet."""
+        """Read the log's head commit (40 hex digits), None when there is no log yet."""
         if self.moment is not None and self.moment.commit is not None:
             return self.moment.commit
         self.store.put_back()
@@ -175,7 +175,7 @@ class SessionLog:
         role: str | None = None,
         include_exited: bool = False,
     ) -> list[Row]:
-        """Lists sessions, oldest first; those that exited only when asked for."""
+        """List sessions, oldest first; those that exited only when asked for."""
         require_words(states, STATES, "state")
         require_words([role] if role else [], ROLES, "role")
         if task is not None:
@@ -192,7 +192,7 @@ class SessionLog:
         return self.complete(rows)
 
     def complete(self, rows: list[Row]) -> list[Row]:
-        """Fills in what is known here and now of sessions' lives; of the past, what was told."""
+        """Fill in what is known here and now of sessions' lives; of the past, what was told."""
         now = self.clock()
         if self.moment is not None:
             return [complete_past(row, now) for row in rows]
@@ -200,22 +200,22 @@ class SessionLog:
         return [vitals.complete(row, now) for row in rows]
 
     def session_row(self, ref: str) -> Row:
-        """Finds one session. Raises NotFoundError or AmbiguousError."""
+        """Find one session. Raises NotFoundError or AmbiguousError."""
         folded, life = self.find_session(ref)
         return self.complete([session_row(self.replay(), folded, life)])[0]
 
     def find_session(self, ref: str) -> Found:
-        """Finds one session as it was folded. Raises NotFoundError or AmbiguousError."""
+        """Find one session as it was folded. Raises NotFoundError or AmbiguousError."""
         return find_session(self.reader.require(), ref)
 
     def has_exited(self, issue_id: str, session_id: str) -> bool:
-        """Tells whether the log knows a session and its end."""
+        """Return whether the log knows a session and its end."""
         return has_exited(self.replay(), issue_id, session_id)
 
     def transition_rows(
         self, ref: str | None = None, *, task: str | None = None, limit: int | None = None
     ) -> list[Row]:
-        """Lists transitions, newest first: of one session, of one task's, or of all.
+        """List transitions, newest first: of one session, of one task's, or of all.
 
         One session's come in the order of its chain, whatever clocks said.
         """
@@ -232,7 +232,7 @@ class SessionLog:
         return rows[:limit]
 
     def task_rows(self, *, status: str | None = None, include_all: bool = False) -> list[Row]:
-        """Lists tasks, oldest first: issues that are open or carry sessions, convoys aside."""
+        """List tasks, oldest first: issues that are open or carry sessions, convoys aside."""
         require_words([status] if status else [], TASK_STATUSES, "status")
         rows = [
             row for row in all_task_rows(self.replay()) if _is_listed(row, include_all=include_all)
@@ -242,13 +242,13 @@ class SessionLog:
         return sorted(rows, key=lambda row: (row["created_ts"], row["grite_issue_id"]))
 
     def task_row(self, ref: str) -> Row:
-        """Finds one task, with its text, comments and sessions."""
+        """Find one task, with its text, comments and sessions."""
         replay = self.reader.require()
         row = task_detail_row(replay, find_task(replay, ref))
         return {**row, "session_list": self.complete(row["session_list"])}
 
     def unsent(self) -> dict[str, int]:
-        """Counts, for each remote once synced with, the transitions that it was not seen to have.
+        """Count, for each remote once synced with, the transitions that it was not seen to have.
 
         Remotes that have everything are left out.
         """
@@ -265,11 +265,11 @@ class SessionLog:
         return found
 
     def exited_count(self, **filters: Any) -> int:
-        """Counts the exited sessions; the filters are those of session_rows."""
+        """Count the exited sessions; the filters are those of session_rows."""
         return len(self.session_rows(**{**filters, "states": ("exit",)}))
 
     def log_file(self, session_id: str) -> Path | None:
-        """Finds a session's output log in the main checkout; None when it is not there.
+        """Find a session's output log in the main checkout; None when it is not there.
 
         A link is none of ours: one that came with the repository could lead to anything.
         """
@@ -279,7 +279,7 @@ class SessionLog:
         return path if path.is_file() and not path.is_symlink() else None
 
     def find_lives(self, ref: str | None = None, task: str | None = None) -> list[Found]:
-        """Finds the lives of one session, of one task's, or of all, as they were folded."""
+        """Find the lives of one session, of one task's, or of all, as they were folded."""
         if ref is not None:
             return [self.find_session(ref)]
         issues = [find_task(self.reader.require(), task)] if task else self.replay().issues()
@@ -288,13 +288,13 @@ class SessionLog:
     # -- questions, answered in models
 
     def sessions(self, **filters: Any) -> list[Session]:
-        """Lists sessions; the filters are those of session_rows."""
+        """List sessions; the filters are those of session_rows."""
         from git_session.core.answers.sessions import Session
 
         return [Session.model_validate(row) for row in self.session_rows(**filters)]
 
     def session(self, ref: str) -> Session:
-        """Finds one session by id, unique prefix, or TASK/SESSION."""
+        """Find one session by id, unique prefix, or TASK/SESSION."""
         from git_session.core.answers.sessions import Session
 
         return Session.model_validate(self.session_row(ref))
@@ -302,7 +302,7 @@ class SessionLog:
     def history(
         self, ref: str | None = None, *, task: str | None = None, limit: int | None = None
     ) -> list[Transition]:
-        """Lists transitions, newest first."""
+        """List transitions, newest first."""
         from git_session.core.answers.sessions import Transition
 
         return [
@@ -311,7 +311,7 @@ class SessionLog:
         ]
 
     def tasks(self, *, status: str | None = None, include_all: bool = False) -> list[Task]:
-        """Lists tasks."""
+        """List tasks."""
         from git_session.core.answers.tasks import Task
 
         return [
@@ -320,7 +320,7 @@ class SessionLog:
         ]
 
     def task(self, ref: str) -> TaskDetail:
-        """Finds one task by task id, issue id, or a unique prefix of either."""
+        """Find one task by task id, issue id, or a unique prefix of either."""
         from git_session.core.answers.tasks import TaskDetail
 
         return TaskDetail.model_validate(self.task_row(ref))
@@ -329,7 +329,7 @@ class SessionLog:
 
     @cached_property
     def writer(self) -> LogWriter:
-        """Gives the one that appends to the log. Raises UsageError for the log as it was."""
+        """Return the one that appends to the log. Raises UsageError for the log as it was."""
         if self.moment is not None:
             raise UsageError(
                 f"an earlier state of the log is read-only: {self.moment.words}",
@@ -343,66 +343,66 @@ class SessionLog:
 
     @cached_property
     def keeper(self) -> BeatKeeper:
-        """Gives the keeper of this host's beat files."""
+        """Return the keeper of this host's beat files."""
         from git_session.log.heartbeats import BeatKeeper
 
         return BeatKeeper(self.store, self.top, self.clock)
 
     @cached_property
     def recorder(self) -> Recorder:
-        """Gives what plans a transition and carries it out. Raises UsageError as the writer."""
+        """Return what plans a transition and carries it out. Raises UsageError as the writer."""
         from git_session.log.recorder import Recorder
 
         return Recorder(self.reader, self.writer, self.keeper, self.top, self.clock, self._environ)
 
     def start_row(self, task: str, **details: Any) -> Row:
-        """Records a new session; the details are those of Recorder.plan_start."""
+        """Record a new session; the details are those of Recorder.plan_start."""
         return self.recorder.start_row(task, **details)
 
     def advance_row(self, session: str, state: str, **details: Any) -> Row:
-        """Records that a session is now in `state`; see Recorder.advance_row."""
+        """Record that a session is now in `state`; see Recorder.advance_row."""
         return self.recorder.advance_row(session, state, **details)
 
     def beat_row(self, session: str) -> Row:
-        """Records a sign of life; see Recorder.beat_row."""
+        """Record a sign of life; see Recorder.beat_row."""
         return self.recorder.beat_row(session)
 
     def exit_row(self, session: str, **details: Any) -> Row:
-        """Records a session's end; see Recorder.exit_row."""
+        """Record a session's end; see Recorder.exit_row."""
         return self.recorder.exit_row(session, **details)
 
     def add_task_row(self, title: str, *, body: str = "", convoy: str | None = None) -> Row:
-        """Records a new queued task; see Recorder.add_task_row."""
+        """Record a new queued task; see Recorder.add_task_row."""
         return self.recorder.add_task_row(title, body=body, convoy=convoy)
 
     def set_task_status_row(self, task: str, status: str, *, is_forced: bool = False) -> Row:
-        """Records a task's new status; see Recorder.set_task_status_row."""
+        """Record a task's new status; see Recorder.set_task_status_row."""
         return self.recorder.set_task_status_row(task, status, is_forced=is_forced)
 
     def comment_row(self, task: str, text: str) -> Row:
-        """Records a comment on a task; see Recorder.comment_row."""
+        """Record a comment on a task; see Recorder.comment_row."""
         return self.recorder.comment_row(task, text)
 
     def start(self, task: str, **details: Any) -> Recorded:
-        """Records a new session; the details are those of start_row."""
+        """Record a new session; the details are those of start_row."""
         from git_session.core.answers.sessions import Recorded
 
         return Recorded.model_validate(self.start_row(task, **details))
 
     def advance(self, session: str, state: str, **details: Any) -> Recorded:
-        """Records that a session is now in `state`; the details are those of advance_row."""
+        """Record that a session is now in `state`; the details are those of advance_row."""
         from git_session.core.answers.sessions import Recorded
 
         return Recorded.model_validate(self.advance_row(session, state, **details))
 
     def exit(self, session: str, **details: Any) -> Recorded:
-        """Records a session's end; the details are those of exit_row."""
+        """Record a session's end; the details are those of exit_row."""
         from git_session.core.answers.sessions import Recorded
 
         return Recorded.model_validate(self.exit_row(session, **details))
 
     def add_task(self, title: str, *, body: str = "", convoy: str | None = None) -> TaskRecorded:
-        """Records a new queued task."""
+        """Record a new queued task."""
         from git_session.core.answers.tasks import TaskRecorded
 
         return TaskRecorded.model_validate(self.add_task_row(title, body=body, convoy=convoy))

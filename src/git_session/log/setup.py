@@ -1,4 +1,4 @@
-"""Makes a repository ready for sessions: an actor, grite's config, and the ignore rule."""
+"""Make a repository ready for sessions: an actor, grite's config, and the ignore rule."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_ready(
     clock: Callable[[], int] = read_clock,
     environ: Mapping[str, str] = os.environ,
 ) -> Row:
-    """Gives the repository what it lacks and says what it did; doing it twice changes nothing.
+    """Return the repository what it lacks and say what it did; doing it twice changes nothing.
 
     What grite made is left as it is. Raises NotARepositoryError, ReadOnlyError or ConfigError.
     """
@@ -59,7 +59,7 @@ def make_ready(
 
 
 def exclude_own_files(common_dir: Path) -> bool:
-    """Adds the rule for logs and worktrees at the end of git's own list of what to ignore.
+    """Add the rule for logs and worktrees at the end of git's own list of what to ignore.
 
     False when it is there already. Raises ReadOnlyError.
     """

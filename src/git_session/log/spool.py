@@ -1,4 +1,4 @@
-"""Puts ends that were seen into the log: at once, or what the log did not take then, once.
+"""Put ends that were seen into the log: at once, or what the log did not take then, once.
 
 The file is there before the log is written to and goes when the log has it, so that nothing is
 lost to a kill in between; that the log has it is found in the log itself, so nothing comes twice.
@@ -36,7 +36,7 @@ class Unspooled:
 
 
 def has_spooled(common_dir: Path) -> bool:
-    """Tells whether an exit waits to be recorded, without looking at the log."""
+    """Return whether an exit waits to be recorded, without looking at the log."""
     for path in list_spooled(Beats(common_dir)):
         with suppress(OSError, ValueError):
             if read_spooled(path) is not None:
@@ -45,7 +45,7 @@ def has_spooled(common_dir: Path) -> bool:
 
 
 def record_spooled(log: SessionLog) -> Unspooled:
-    """Records the exits that the log did not take when they were seen; never fails.
+    """Record the exits that the log did not take when they were seen; never fails.
 
     Called by whatever writes to the log. An exit that the log does not take now either stays.
     """
@@ -70,7 +70,7 @@ def record_spooled(log: SessionLog) -> Unspooled:
 
 
 def record_end(log: SessionLog, seen: SeenExit, note: str | None = None) -> Row | None:
-    """Records an end that was seen, whatever was presumed before; None when the log has it.
+    """Record an end that was seen, whatever was presumed before; None when the log has it.
 
     Raises what keeps the log from being written, and NotFoundError.
     """
@@ -94,7 +94,7 @@ def record_end(log: SessionLog, seen: SeenExit, note: str | None = None) -> Row 
 def record_or_spool(
     log: SessionLog, seen: SeenExit, slot: SpoolSlot | None
 ) -> tuple[str | None, str | None]:
-    """Records an end that was seen, or leaves it in its place for whoever writes next.
+    """Record an end that was seen, or leave it in its place for whoever writes next.
 
     Gives the commit, None when there is none by now, and a warning when the log did not take it.
     """

@@ -1,4 +1,4 @@
-"""Appends to the log: one command, one commit, moved in by compare-and-swap.
+"""Append to the log: one command, one commit, moved in by compare-and-swap.
 
 The loop that meets a lost race is here, one attempt is in git/repository/.
 """
@@ -81,7 +81,7 @@ class LogWriter:
         self._cleared: set[str] = set()
 
     def append(self, plan: Plan[Value]) -> Appended[Value]:
-        """Plans and appends, again and again while other programs move the ref in between.
+        """Plan and appends, again and again while other programs move the ref in between.
 
         The plan sees the log anew each time, so that a transition is checked against the log
         it is appended to. Raises ContendedError after 10 s, LockedError under
@@ -110,7 +110,7 @@ class LogWriter:
                 backoff.wait()
 
     def prepare(self, plan: Plan[Value], head: str | None, replay: Replay) -> Appended[Value]:
-        """Plans and writes the commit after `head`, of which `replay` tells; moves no ref."""
+        """Plan and write the commit after `head`, of which `replay` tells; moves no ref."""
         if head is None:
             self._refuse_to_hide_a_log()
         now = self._clock()
@@ -132,7 +132,7 @@ class LogWriter:
         refuse_to_hide(self._store)
 
     def _has_settled(self, commit: str) -> bool:
-        """Tells whether a log that was begun with `commit` a moment later still holds it.
+        """Return whether a log that was begun with `commit` a moment later still holds it.
 
         Where grite saw no log, it sets the ref without a look at what is there by now (5 of 100
         first commits were lost so, with grite started 8 to 30 ms before).
@@ -143,7 +143,7 @@ class LogWriter:
 
     @property
     def actor(self) -> Actor:
-        """Gives the actor that writes, after making one where there is none."""
+        """Return the actor that writes, after making one where there is none."""
         self._take_role()
         assert self._actor is not None
         return self._actor
@@ -178,7 +178,7 @@ class LogWriter:
         return signing.sign(self._seed, event_id)
 
     def _require_trust(self, replay: Replay, events: Sequence[Event]) -> None:
-        """Refuses to write what no reader here would read."""
+        """Refuse to write what no reader here would read."""
         judge = replay.judge
         if replay.requires_signature and not all(judge and judge(event) for event in events):
             raise EnvironmentFaultError(
@@ -188,7 +188,7 @@ class LogWriter:
             )
 
     def _refuse_secrets(self, replay: Replay, issue_id: bytes, events: Sequence[Event]) -> None:
-        """Keeps a credential out of the log, where it would stay, if that is wanted."""
+        """Keep a credential out of the log, where it would stay, if that is wanted."""
         if not self._refuses_secrets:
             return
         from git_session.log.secrets.policy import refuse_secrets

@@ -34,7 +34,7 @@ class Workplace:
         has_new_worktree: bool,
         keeps_output: bool,
     ) -> None:
-        """Chooses them, and makes nothing yet. Raises UsageError."""
+        """Choose them, and make nothing yet. Raises UsageError."""
         self.output_fd = -1
         self._log = log
         self._has_new_worktree = has_new_worktree
@@ -50,7 +50,7 @@ class Workplace:
             self.output = self._require_top() / names.LOGS_DIR / f"{session_id}.log"
 
     def make_output(self) -> None:
-        """Makes the file for the output. Raises EnvironmentFaultError."""
+        """Make the file for the output. Raises EnvironmentFaultError."""
         if self.output is None:
             return
         exclude_own_files(self._log.common_dir)
@@ -62,12 +62,12 @@ class Workplace:
             ) from error
 
     def remove_output(self) -> None:
-        """Removes the file again: no session came of it."""
+        """Remove the file again: no session came of it."""
         if self.output is not None:
             self.output.unlink(missing_ok=True)
 
     def make_worktree(self) -> None:
-        """Makes a new worktree where one is wanted. Raises GitSessionError."""
+        """Make a new worktree where one is wanted. Raises GitSessionError."""
         if self._has_new_worktree and self.worktree is not None:
             exclude_own_files(self._log.common_dir)
             _add_worktree(self._log.store.git_dir, self.worktree)
@@ -81,7 +81,7 @@ class Workplace:
 
 
 def _add_worktree(git_dir: Path, path: Path) -> None:
-    """Makes a worktree at `path`, on a new branch of its name at the HEAD of `git_dir`.
+    """Make a worktree at `path`, on a new branch of its name at the HEAD of `git_dir`.
 
     Raises GitSessionError with git's own words, or EnvironmentFaultError without git.
     """

@@ -1,4 +1,4 @@
-"""Starts the user's command, so that it finds itself as if the shell had started it.
+"""Start the user's command, so that it finds itself as if the shell had started it.
 
 It keeps the terminal, every open file, the process group and the signals that it would have had.
 Source: environ(7), credentials(7); the exit codes are those of POSIX `env`.
@@ -48,7 +48,7 @@ class Wish:
         stdout: int | None = None,
         stderr: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Starts it as the shell would; a script that names no interpreter is one for sh.
+        """Start it as the shell would; a script that names no interpreter is one for sh.
 
         Raises StartError.
         """
@@ -101,19 +101,19 @@ class Running(Protocol):
     kept: Kept | None
 
     def poll(self) -> int | None:
-        """Gives the next change of its state as a wait status; None when there was none."""
+        """Return the next change of its state as a wait status; None when there was none."""
 
     def send(self, number: int) -> None:
-        """Sends it a signal; nothing happens once it has ended."""
+        """Send it a signal; nothing happens once it has ended."""
 
     def leave_terminal(self) -> None:
-        """Makes the terminal fit for the shell, which gets it when both are stopped."""
+        """Make the terminal fit for the shell, which gets it when both are stopped."""
 
     def enter_terminal(self) -> None:
-        """Takes the terminal as it was before, if this job is in the foreground."""
+        """Take the terminal as it was before, if this job is in the foreground."""
 
     def go_on(self) -> None:
-        """Continues the command, if it is in a group that the shell does not know of."""
+        """Continue the command, if it is in a group that the shell does not know of."""
 
 
 class OnOurTerminal:
@@ -132,17 +132,17 @@ class OnOurTerminal:
         self._front: int | None = None
 
     def leave_terminal(self) -> None:
-        """Remembers who has the foreground: a shell gives itself a group of its own."""
+        """Remember who has the foreground: a shell gives itself a group of its own."""
         self._front = None if self._terminal is None else self._terminal.foreground
 
     def enter_terminal(self) -> None:
-        """Gives the foreground back to who had it."""
+        """Return the foreground back to who had it."""
         if self._terminal is not None and self._front is not None and self._terminal.is_ours:
             self._terminal.give_to(self._front)
         self._front = None
 
     def go_on(self) -> None:
-        """Continues the command, if it is in a group that the shell does not know of."""
+        """Continue the command, if it is in a group that the shell does not know of."""
         group = group_of(self.pid)
         if group is not None and group != os.getpgrp():
             with suppress(OSError):
@@ -153,13 +153,13 @@ class Command(OnOurTerminal):
     """Is a command that this process started, and that has the terminal itself."""
 
     def __init__(self, wish: Wish, terminal: Terminal | None, stdout: int | None = None) -> None:
-        """Starts it. Raises StartError."""
+        """Start it. Raises StartError."""
         super().__init__(terminal)
         self._process = wish.start(stdout=stdout)
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
-        """Gives the next change of its state as a wait status; None when there was none."""
+        """Return the next change of its state as a wait status; None when there was none."""
         if self._process.returncode is not None:
             return None
         pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
@@ -170,7 +170,7 @@ class Command(OnOurTerminal):
         return status
 
     def send(self, number: int) -> None:
-        """Sends it a signal; nothing happens once it has ended."""
+        """Send it a signal; nothing happens once it has ended."""
         # Until it is waited for, nobody else can have its number.
         if self._process.returncode is None:
             with suppress(OSError):  # a command like sudo runs as somebody else
@@ -178,12 +178,12 @@ class Command(OnOurTerminal):
 
 
 def is_over(status: int) -> bool:
-    """Tells whether a wait status is that of an end."""
+    """Return whether a wait status is that of an end."""
     return not (os.WIFSTOPPED(status) or os.WIFCONTINUED(status))
 
 
 def group_of(pid: int) -> int | None:
-    """Reads the process group of a process; None when it is gone."""
+    """Read the process group of a process; None when it is gone."""
     try:
         return os.getpgid(pid)
     except OSError:

@@ -15,7 +15,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPE
 
 
 def create_output(path: Path) -> int:
-    """Makes the file and gives its descriptor; what agents say is their owner's to read only.
+    """Make the file and return its descriptor; what agents say is their owner's to read only.
 
     Raises OSError, for a file that is there already too.
     """
@@ -24,13 +24,13 @@ def create_output(path: Path) -> int:
 
 
 def hash_output(path: Path) -> str:
-    """Computes the SHA-256 (64 hex digits) of a file, block by block. Raises OSError."""
+    """Compute the SHA-256 (64 hex digits) of a file, block by block. Raises OSError."""
     with open(path, "rb", opener=open_regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_last_lines(path: Path, count: int) -> int:
-    """Finds where the last `count` lines of a file begin, in bytes. Raises OSError.
+    """Find where the last `count` lines of a file begin, in bytes. Raises OSError.
 
     A last line need not have an end.
     """
@@ -56,7 +56,7 @@ def find_last_lines(path: Path, count: int) -> int:
 
 
 def read_from(path: Path, position: int) -> Iterator[bytes]:
-    """Reads a file from `position` to its end as it is now, block by block. Raises OSError."""
+    """Read a file from `position` to its end as it is now, block by block. Raises OSError."""
     with open(path, "rb", opener=open_regular) as file:
         file.seek(position)
         while block := file.read(_BLOCK):

@@ -1,4 +1,4 @@
-"""Moves a command's output to where it shows and to a file, and a person's keys to the command.
+"""Move a command's output to where it shows and to a file, and a person's keys to the command.
 
 All of it waits in one place, so nothing is asked again and again.
 """
@@ -29,18 +29,18 @@ class Waiter:
         self._selector = selectors.DefaultSelector()
 
     def watch(self, fd: int, act: Callable[[], None], *, for_room: bool = False) -> None:
-        """Calls `act` whenever `fd` can be read from, or written to, until it is forgotten."""
+        """Call `act` whenever `fd` can be read from, or written to, until it is forgotten."""
         self.forget(fd)
         event = selectors.EVENT_WRITE if for_room else selectors.EVENT_READ
         self._selector.register(fd, event, act)
 
     def forget(self, fd: int) -> None:
-        """Looks no more at `fd`."""
+        """Look no more at `fd`."""
         with suppress(KeyError):
             self._selector.unregister(fd)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Waits for something to do, and does it; False when the time was up."""
+        """Wait for something to do, and do it; False when the time was up."""
         ready = self._selector.select(timeout_s)
         for key, _ in ready:
             # What one does may be the end of the next.
@@ -62,17 +62,17 @@ class Output:
 
     @property
     def sha256(self) -> str:
-        """Gives the hash of what is in the file (64 hex digits)."""
+        """Return the hash of what is in the file (64 hex digits)."""
         return self._digest.hexdigest()
 
     def carry(self, source: int, target: int, *, is_pipe: bool) -> None:
-        """Shows what comes from `source` on `target` from now on."""
+        """Show what comes from `source` on `target` from now on."""
         os.set_blocking(source, False)
         self._sources.add(source)
         self._waiter.watch(source, lambda: self._carry(source, target, is_pipe=is_pipe))
 
     def drain(self) -> None:
-        """Carries what an ended command has left, and waits for nobody who only holds its pipes."""
+        """Carry what an ended command has left, and waits for nobody who only holds its pipes."""
         end = self._read + _REST
         while self._sources and self._read < end and self._waiter.wait(_QUIET_S):
             pass
@@ -130,7 +130,7 @@ class Keyboard:
         self._is_on = False
 
     def turn(self, *, is_on: bool) -> None:
-        """Reads keys from now on, or leaves them to others."""
+        """Read keys from now on, or leave them to others."""
         self._is_on = is_on
         if not is_on:
             self._waiter.forget(self._source)

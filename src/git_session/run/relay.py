@@ -43,22 +43,22 @@ class Wiring:
 
     @property
     def slave(self) -> int | None:
-        """Gives the command's end of a copied terminal."""
+        """Return the command's end of a copied terminal."""
         return None if self.copy is None else self.ends[0]
 
     def close_ends(self) -> None:
-        """Lets go of the command's ends, so that it is seen when the command does."""
+        """Let go of the command's ends, so that it is seen when the command does."""
         for fd in set(self.ends.values()):
             os.close(fd)
 
     def close_sources(self) -> None:
-        """Lets go of our ends."""
+        """Let go of our ends."""
         for fd in self.sources:
             os.close(fd)
 
 
 def wire(terminal: Terminal | None, shown: int) -> Wiring:
-    """Wires a command: to a copy of the terminal if there is one, else by pipes.
+    """Wire a command: to a copy of the terminal if there is one, else by pipes.
 
     Its output shows on the descriptor `shown`. Raises OSError.
     """
@@ -92,7 +92,7 @@ def _add_pipe(wiring: Wiring, stream: int, shown: int) -> None:
 
 
 def start_relay(wish: Wish, wiring: Wiring, log_fd: int) -> tuple[int, socket.socket]:
-    """Starts the process, which starts the command; gives its pid and the channel to it.
+    """Start the process, which starts the command; return its pid and the channel to it.
 
     Raises OSError.
     """
@@ -133,7 +133,7 @@ class _Relay:
         self._is_ended = False
 
     def run(self) -> None:
-        """Starts the command, carries what it says, and tells how it ended."""
+        """Start the command, carries what it says, and report how it ended."""
         slave = self._wiring.slave
         if slave is not None:
             os.setsid()
@@ -165,7 +165,7 @@ class _Relay:
         self._tell("kept", self._output.sha256, self._output.fault)
 
     def _prepare(self) -> None:
-        """Makes the new process what a shell would have made it. It still ignores SIGTTOU."""
+        """Make the new process what a shell would have made it. It still ignores SIGTTOU."""
         slave = self._wiring.slave
         if slave is not None:
             os.setpgid(0, 0)

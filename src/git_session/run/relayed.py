@@ -30,7 +30,7 @@ class RelayedCommand(OnOurTerminal):
         has_own_terminal: bool,
         shown: int = 1,
     ) -> None:
-        """Starts it. Raises StartError, or OSError where there is no room for what it needs."""
+        """Start it. Raises StartError, or OSError where there is no room for what it needs."""
         super().__init__(terminal)
         self.has_own_terminal = has_own_terminal
         self._end: int | None = None
@@ -49,7 +49,7 @@ class RelayedCommand(OnOurTerminal):
             self._take_keys()
 
     def poll(self) -> int | None:
-        """Gives the next change of its state as a wait status; None when there was none.
+        """Return the next change of its state as a wait status; None when there was none.
 
         The end is told when all that was said before it is kept.
         """
@@ -67,7 +67,7 @@ class RelayedCommand(OnOurTerminal):
         return _LOST if self._end is None else self._end
 
     def send(self, number: int) -> None:
-        """Sends it a signal; nothing happens once it has ended."""
+        """Send it a signal; nothing happens once it has ended."""
         if self.has_own_terminal and number == signal.SIGWINCH:
             self._resize()
         elif self._end is None:
@@ -75,21 +75,21 @@ class RelayedCommand(OnOurTerminal):
                 os.kill(self.pid, number)
 
     def leave_terminal(self) -> None:
-        """Makes the terminal fit for the shell, which gets it when both are stopped."""
+        """Make the terminal fit for the shell, which gets it when both are stopped."""
         if self.has_own_terminal:
             self._give_keys_back()
         else:
             super().leave_terminal()
 
     def enter_terminal(self) -> None:
-        """Takes the terminal as it was before, if this job is in the foreground."""
+        """Take the terminal as it was before, if this job is in the foreground."""
         if self.has_own_terminal:
             self._take_keys()
         else:
             super().enter_terminal()
 
     def go_on(self) -> None:
-        """Continues the command, if it is in a group that the shell does not know of."""
+        """Continue the command, if it is in a group that the shell does not know of."""
         if self._end is None:
             super().go_on()
 
@@ -116,7 +116,7 @@ class RelayedCommand(OnOurTerminal):
             copy_size(self._terminal.fd, self._copy)
 
     def _hear_of_start(self, wish: Wish) -> int:
-        """Waits until the command runs, and gives its pid. Raises StartError."""
+        """Wait until the command runs, and return its pid. Raises StartError."""
         while b"\n" not in self._text:
             heard = self._channel.recv(_PIECE)
             if not heard:
@@ -131,7 +131,7 @@ class RelayedCommand(OnOurTerminal):
         return int(values[0])
 
     def _hear(self) -> bool:
-        """Takes in what was told since; False once nothing more can come."""
+        """Take in what was told since; False once nothing more can come."""
         is_open = True
         try:
             while heard := self._channel.recv(_PIECE):

@@ -1,4 +1,4 @@
-"""Runs one command as one session: its whole life is in the log, from spawned to exit.
+"""Run one command as one session: its whole life is in the log, from spawned to exit.
 
 The command waits for no network, and goes on when this process is killed: before it begins, its
 beat file names it, so that it is found.
@@ -63,7 +63,7 @@ def run_session(
     on_worktree: Callable[[str, Path], None] = lambda _session_id, _path: None,
     environ: Mapping[str, str] = os.environ,
 ) -> Row:
-    """Runs a command and gives the row of a RunReport; its exit code is the command's.
+    """Run a command and return the row of a RunReport; its exit code is the command's.
 
     `on_warning` hears what there is to say before the command begins; what comes up later stands
     in the row. `on_worktree` hears the session's id, which its branch has for a name, and the path
@@ -103,7 +103,7 @@ class _Run:
     def play(
         self, on_warning: Callable[[str], None], on_worktree: Callable[[str, Path], None]
     ) -> Row:
-        """Starts the session, runs the command, and records how it ended."""
+        """Start the session, run the command, and record how it ended."""
         self._begin(on_warning)
         if self._orders.has_new_worktree and self._place.worktree is not None:
             on_worktree(self._session_id, self._place.worktree)
@@ -123,7 +123,7 @@ class _Run:
     # -- before the command
 
     def _begin(self, on_warning: Callable[[str], None]) -> None:
-        """Records the session as spawned, and makes what the command needs."""
+        """Record the session as spawned, and make what the command needs."""
         self._place.make_output()
         try:
             recorded = self._start()
@@ -164,7 +164,7 @@ class _Run:
     # -- the command
 
     def _launch(self, inbox: SignalInbox, terminal: Terminal | None) -> Running:
-        """Starts the command. Raises StartError."""
+        """Start the command. Raises StartError."""
 
         def prepare() -> None:
             # In the command's own process, which becomes the command.
@@ -192,7 +192,7 @@ class _Run:
             raise StartError(f"cannot keep the output: {error.strerror}") from error
 
     def _note_process(self) -> None:
-        """Writes into the beat file that this process is the session's."""
+        """Write into the beat file that this process is the session's."""
         beats = self._log.keeper.beats
         with beats.lock():
             beat = beats.read(self._session["grite_issue_id"], self._session_id)
@@ -213,7 +213,7 @@ class _Run:
         ).run()
 
     def _tick(self) -> None:
-        """Writes a beat; and whatever the log did not take before."""
+        """Write a beat; and whatever the log did not take before."""
         if not self._is_saved:
             self._is_saved = True
             self._log.save()
@@ -252,7 +252,7 @@ class _Run:
     # -- the end
 
     def _end(self, outcome: Outcome) -> Row:
-        """Records how the command ended, or leaves that to the next one that writes."""
+        """Record how the command ended, or leave that to the next one that writes."""
         kept = None if self._command is None else self._command.kept
         if kept is not None and kept.fault is not None:
             self._warn(kept.fault)
@@ -291,7 +291,7 @@ class _Run:
             self._warn(warning)
 
     def _unblocked(self) -> AbstractContextManager[None]:
-        """Lets no program that is started meanwhile inherit what signals are blocked here."""
+        """Let no program that is started meanwhile inherit what signals are blocked here."""
         return nullcontext() if self._inbox is None else self._inbox.unblocked()
 
     def _warn(self, warning: str) -> None:
@@ -301,6 +301,6 @@ class _Run:
 
 
 def _name_task(session: Row) -> str:
-    """Gives a name of a session's task that any variable and any shell can hold."""
+    """Return a name of a session's task that any variable and any shell can hold."""
     task_id: str = session["task_id"]
     return task_id if names.is_safe_id(task_id) else session["grite_issue_id"]

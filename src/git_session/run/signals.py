@@ -1,4 +1,4 @@
-"""Takes the signals that come to this process one after the other, and tells who sent them.
+"""Take the signals that come to this process one after the other, and report who sent them.
 
 They are blocked and asked for, so that none comes in the middle of anything and waiting costs
 nothing. Source: sigaction(2) for who sent what, signal(7) for what a fork and an exec keep.
@@ -63,7 +63,7 @@ class SignalInbox:
         self._restore_handlers()
 
     def wait(self, until: float | None) -> Arrival | None:
-        """Waits for the next signal; None when the time `until` (monotonic) has come."""
+        """Wait for the next signal; None when the time `until` (monotonic) has come."""
         if self._noted:
             return self._noted.popleft()
         left = None if until is None else max(until - time.monotonic(), 0.0)
@@ -78,12 +78,12 @@ class SignalInbox:
         return self._wait_by_alarm(left)
 
     def has_waiting(self, number: int) -> bool:
-        """Tells whether a signal has come that nobody has asked for yet."""
+        """Return whether a signal has come that nobody has asked for yet."""
         return number in signal.sigpending() or any(a.number == number for a in self._noted)
 
     @contextmanager
     def unblocked(self) -> Iterator[None]:
-        """Lets signals come by themselves, and notes them, while the block runs.
+        """Let signals come by themselves, and note them, while the block runs.
 
         What is started meanwhile inherits no blocked signals.
         """
@@ -94,7 +94,7 @@ class SignalInbox:
             signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
 
     def restore_in_child(self) -> None:
-        """Gives a process that was just forked the signals as they were before the inbox.
+        """Return a process that was just forked the signals as they were before the inbox.
 
         What came since the fork acts on it now.
         """
@@ -104,7 +104,7 @@ class SignalInbox:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def stop_self(self) -> bool:
-        """Stops this process as Ctrl-Z does, until it is continued; tells whether it was stopped.
+        """Stop this process as Ctrl-Z does, until it is continued; return whether it was stopped.
 
         The kernel stops no process that no shell could continue.
         """
@@ -132,7 +132,7 @@ class SignalInbox:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _wait_by_alarm(self, left: float | None) -> Arrival | None:
-        """Waits on systems that tell neither who sent a signal nor that the time is over."""
+        """Wait on systems that tell neither who sent a signal nor that the time is over."""
         if left is not None:
             signal.setitimer(signal.ITIMER_REAL, max(left, 0.000_001))
         try:
@@ -143,7 +143,7 @@ class SignalInbox:
 
 
 def die_of(number: int) -> None:
-    """Ends this process by a signal, so that whoever waits for it sees that."""
+    """End this process by a signal, so that whoever waits for it sees that."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

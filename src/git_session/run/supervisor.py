@@ -1,4 +1,4 @@
-"""Stands beside a running command: passes signals on, stops when it stops, and tells how it ended.
+"""Stand beside a running command: pass signals on, stop when it stops, report how it ended.
 
 Nothing here knows of sessions or logs. Times are monotonic seconds.
 """
@@ -77,7 +77,7 @@ class Supervisor:
         self._tree: list[Descendant] = []
 
     def run(self) -> Outcome:
-        """Stays until the command has ended."""
+        """Stay until the command has ended."""
         while True:
             status = self._command.poll()
             if status is None:
@@ -118,7 +118,7 @@ class Supervisor:
             self._tick()
 
     def _end_tree(self, number: signal.Signals) -> None:
-        """Tells the command to end, and all that it started: a shell would leave that behind."""
+        """Report the command to end, and all that it started: a shell would leave that behind."""
         # Those of before stay listed: who outlives its parent is no descendant any more.
         self._tree += list_descendants(self._command.pid)
         for stop in (number, signal.SIGCONT):
@@ -150,7 +150,7 @@ class Supervisor:
             self._command.send(signal.SIGCONT)
 
     def _has_reached_the_command(self, arrival: Arrival) -> bool:
-        """Tells whether the command got a signal as well, or sent it itself, to all of its group.
+        """Return whether the command got a signal as well, or sent it itself, to all of its group.
 
         `git` between the shell and us passes on what it gets from the terminal.
         """
@@ -171,7 +171,7 @@ class Supervisor:
     # -- stopping
 
     def _is_our_job(self, number: int) -> bool:
-        """Tells whether somebody sits before a command that was stopped, and wants the shell.
+        """Return whether somebody sits before a command that was stopped, and wants the shell.
 
         What is stopped from elsewhere is no matter of the shell's.
         """
@@ -183,7 +183,7 @@ class Supervisor:
         return front == group_of(self._command.pid)
 
     def _stop_too(self) -> None:
-        """Stops this process as its command was, so that the shell takes the terminal back."""
+        """Stop this process as its command was, so that the shell takes the terminal back."""
         self._command.leave_terminal()
         # A `git` between the shell and us would wait on, and the shell with it.
         git = find_git_parent()
@@ -213,7 +213,7 @@ class Supervisor:
         return Outcome(code, reason) if code >= 0 else Outcome(128 - code, reason, -code)
 
     def _end_rest(self) -> None:
-        """Gives what the command started the rest of the time, and ends what is left then."""
+        """Return what the command started the rest of the time, and end what is left then."""
         assert self._kill_at is not None
         while any(descendant.is_running() for descendant in self._tree):
             if time.monotonic() >= self._kill_at:
@@ -224,7 +224,7 @@ class Supervisor:
 
 
 def name_reason(code: int, told: set[int]) -> str:
-    """Names why a command ended: `code` is negative for a signal, `told` what it was sent lately.
+    """Name why a command ended: `code` is negative for a signal, `told` what it was sent lately.
 
     Ctrl-C, a quit key and a closed terminal are how people stop a program.
     """

@@ -1,4 +1,4 @@
-"""Reads what a session's command said, from the file that keeps it, also while it goes on."""
+"""Read what a session's command said, from the file that keeps it, also while it goes on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tail:
 
 
 def find_tail(log: SessionLog, ref: str, lines: int) -> Tail:
-    """Finds the last lines of a session's output. Raises NotFoundError, or GitSessionError."""
+    """Find the last lines of a session's output. Raises NotFoundError, or GitSessionError."""
     row = log.session_row(ref)
     path = log.log_file(row["session_id"])
     if path is None:
@@ -54,7 +54,7 @@ def find_tail(log: SessionLog, ref: str, lines: int) -> Tail:
 
 
 def read_tail(tail: Tail) -> Iterator[bytes]:
-    """Reads to the end of the file as it is now. Raises GitSessionError."""
+    """Read to the end of the file as it is now. Raises GitSessionError."""
     try:
         yield from read_from(tail.path, tail.position)
     except OSError as error:
@@ -62,7 +62,7 @@ def read_tail(tail: Tail) -> Iterator[bytes]:
 
 
 def follow_tail(log: SessionLog, tail: Tail) -> Iterator[bytes]:
-    """Reads on, whatever comes, until the session is over. Raises GitSessionError.
+    """Read on, whatever comes, until the session is over. Raises GitSessionError.
 
     Over is one that has exited, and one that has been dead for a while: its end may be told yet.
     """

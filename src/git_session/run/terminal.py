@@ -28,19 +28,19 @@ class Terminal:
 
     @classmethod
     def find(cls) -> Terminal | None:
-        """Finds the terminal; None for a process that no terminal controls."""
+        """Find the terminal; None for a process that no terminal controls."""
         try:
             return cls(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
         except OSError:
             return None
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Let go of it."""
         os.close(self.fd)
 
     @property
     def foreground(self) -> int | None:
-        """Gives the process group that the terminal belongs to now; None once it is closed."""
+        """Return the process group that the terminal belongs to now; None once it is closed."""
         try:
             return os.tcgetpgrp(self.fd)
         except OSError:
@@ -48,11 +48,11 @@ class Terminal:
 
     @property
     def is_ours(self) -> bool:
-        """Tells whether this process is in the foreground."""
+        """Return whether this process is in the foreground."""
         return self.foreground == os.getpgrp()
 
     def give_to(self, group: int) -> None:
-        """Puts a process group into the foreground, if it is still there."""
+        """Put a process group into the foreground, if it is still there."""
         # From the background this would stop us, which nobody would understand.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         try:
@@ -62,7 +62,7 @@ class Terminal:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def reclaim(self) -> None:
-        """Takes the foreground back from a group that is gone and cannot do so itself."""
+        """Take the foreground back from a group that is gone and cannot do so itself."""
         front = self.foreground
         if front is None:
             return
@@ -74,24 +74,24 @@ class Terminal:
             pass
 
     def make_raw(self) -> None:
-        """Lets every key come through as it is: a copy of the terminal makes sense of it."""
+        """Let every key come through as it is: a copy of the terminal makes sense of it."""
         with suppress(OSError, termios.error):
             tty.setraw(self.fd, termios.TCSANOW)
 
     def restore(self) -> None:
-        """Puts the modes back that the terminal had at first, unless others have it now."""
+        """Put the modes back that the terminal had at first, unless others have it now."""
         if self._modes is not None and self.is_ours:
             with suppress(OSError, termios.error):
                 termios.tcsetattr(self.fd, termios.TCSADRAIN, self._modes)
 
 
 def can_relay(terminal: Terminal | None) -> bool:
-    """Tells whether somebody sits at both ends of a command: its input and its output."""
+    """Return whether somebody sits at both ends of a command: its input and its output."""
     return terminal is not None and os.isatty(0) and os.isatty(1) and terminal.is_ours
 
 
 def copy_terminal(terminal: Terminal) -> tuple[int, int]:
-    """Makes a terminal of the same modes and size: our end and the command's. Raises OSError."""
+    """Make a terminal of the same modes and size: our end and the command's. Raises OSError."""
     ours, theirs = pty.openpty()
     modes = _read_modes(terminal.fd)
     if modes is not None:
@@ -102,14 +102,14 @@ def copy_terminal(terminal: Terminal) -> tuple[int, int]:
 
 
 def copy_size(source: int, target: int) -> None:
-    """Gives one terminal the size of another; its programs are told when that is news."""
+    """Return one terminal the size of another; its programs are told when that is news."""
     with suppress(OSError):
         size = fcntl.ioctl(source, termios.TIOCGWINSZ, _SIZE)
         fcntl.ioctl(target, termios.TIOCSWINSZ, size)
 
 
 def is_interrupt(fd: int, keys: bytes) -> bool:
-    """Tells whether there is a Ctrl-C among keys, for a terminal that makes a signal of it."""
+    """Return whether there is a Ctrl-C among keys, for a terminal that makes a signal of it."""
     modes = _read_modes(fd)
     if modes is None:
         return False

@@ -1,4 +1,4 @@
-"""Syncs in the background after a transition, where `session.autoSync` says so.
+"""Sync in the background after a transition, where `session.autoSync` says so.
 
 The command that recorded the transition only starts a process and goes; that process syncs,
 pauses, and syncs again while more is recorded. What it could not do the next command says.
@@ -39,7 +39,7 @@ _LOCK: Final = "autosync.lock"
 
 
 def start_background(log: SessionLog, *, is_heard: bool = True) -> str | None:
-    """Starts a background sync, and says what the last one could not do, or found, if anything.
+    """Start a background sync, and say what the last one could not do, or found, if anything.
 
     Without `is_heard` that is kept for the next one that starts. Takes the few ms of starting a
     process, never waits for the network, never fails.
@@ -58,7 +58,7 @@ def start_background(log: SessionLog, *, is_heard: bool = True) -> str | None:
 
 
 def play_background(store: ObjectStore) -> None:
-    """Syncs until nothing more is wanted; leaves at once when another process does so already."""
+    """Sync until nothing more is wanted; leaves at once when another process does so already."""
     directory = store.common_dir / names.SESSION_DIR
     done = ""
     while (wanted := _read_mark(directory)) != done:
@@ -73,13 +73,13 @@ def play_background(store: ObjectStore) -> None:
 
 
 def forget_failure(store: ObjectStore) -> None:
-    """Forgets what the last background sync could not do, as it has been done since."""
+    """Forget what the last background sync could not do, as it has been done since."""
     with suppress(OSError):
         (store.common_dir / names.SESSION_DIR / _STATUS).unlink(missing_ok=True)
 
 
 def _sync_once(store: ObjectStore) -> tuple[str | None, list[str]]:
-    """Syncs, and gives what could not be done, and what was found in what left."""
+    """Sync, and return what could not be done, and what was found in what left."""
     try:
         row, error = sync_log(store, timeout=_TIMEOUT_S)
     except GitSessionError as failure:

@@ -1,4 +1,4 @@
-"""Starts a session exclusively: the remote decides who works on a task.
+"""Start a session exclusively: the remote decides who works on a task.
 
 A push that lands is a compare-and-swap on the remote's ref, so of any number of clones
 exactly one wins, whatever their clocks say. Source: the design, section "Two clones".
@@ -43,7 +43,7 @@ def claim_row(
     git: Git | None = None,
     **details: Any,
 ) -> Row:
-    """Starts a session on a task that nobody works on, here or at the remote.
+    """Start a session on a task that nobody works on, here or at the remote.
 
     The remote that decides is the first to sync with unless given; `timeout` is in seconds; the
     details are those of plan_start. Raises ConflictError when somebody works on it, with the
@@ -86,7 +86,7 @@ class _Claim:
         self._tried: dict[str, Appended[str]] = {}
 
     def run(self) -> Appended[str]:
-        """Gives what was appended; its value is the session's id."""
+        """Return what was appended; its value is the session's id."""
         backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             self._exchange.fetch([self._arbiter])
@@ -97,7 +97,7 @@ class _Claim:
             backoff.wait()
 
     def _find_landed(self) -> str | None:
-        """Finds a claim that arrived although the answer was lost, under what came after it."""
+        """Find a claim that arrived although the answer was lost, under what came after it."""
         self._raise_if_failed()
         for commit in self._tried:
             if leads_to(self._log.store, self._arbiter.head, commit):
@@ -110,7 +110,7 @@ class _Claim:
         return None
 
     def _push_one(self) -> str | None:
-        """Claims on top of what is known and pushes that; None when somebody else was quicker."""
+        """Claim on top of what is known and pushes that; None when somebody else was quicker."""
         local = self._log.head()
         if local is not None:
             self._log.store.require_log_commit(local)
@@ -127,7 +127,7 @@ class _Claim:
         return None if refused else claim.commit
 
     def _look_at_what_leaves(self, claim: str) -> None:
-        """Scans what a claim takes along. Raises SecretError for what must not leave."""
+        """Scan what a claim takes along. Raises SecretError for what must not leave."""
         leaving = compare_heads(self._log.store, claim, self._arbiter.head).leaving
         self.scan.look_at(leaving)
         refusal = self.scan.refusal(self._arbiter.name, leaving, claim)
@@ -146,7 +146,7 @@ class _Claim:
         raise error
 
     def _join(self, local: str | None, theirs: str | None) -> str | None:
-        """Finds or writes the head that holds both logs; no ref moves."""
+        """Find or write the head that holds both logs; no ref moves."""
         try:
             comparison = compare_heads(self._log.store, local, theirs)
             if comparison.relation in ("missing", "behind"):
@@ -161,7 +161,7 @@ class _Claim:
         return local
 
     def _follow(self, claim: str) -> None:
-        """Moves the local ref to a claim that has landed, over what was written here meanwhile."""
+        """Move the local ref to a claim that has landed, over what was written here meanwhile."""
         deadline = time.monotonic() + PATIENCE_S
         backoff = Backoff(FIRST_PAUSE_S, FIRST_PAUSE_S)
         while time.monotonic() < deadline:
@@ -199,7 +199,7 @@ class _Claim:
 
 
 def _name_session(replay: Replay, folded: FoldedIssue, session_id: str) -> str:
-    """Gives the shortest name that a command takes for a session."""
+    """Return the shortest name that a command takes for a session."""
     try:
         find_session(replay, session_id)
     except AmbiguousError:

@@ -1,4 +1,4 @@
-"""Does what follows a transition, whoever recorded it: a command, `run`, MCP or an agent's hook.
+"""Do what follows a transition, whoever recorded it: a command, `run`, MCP or an agent's hook.
 
 Exits that waited are recorded, git's maintenance is started when it is due, and a background sync
 where `session.autoSync` says so. Nothing here waits for the network, and no transition fails for
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def follow_up(
     log: SessionLog, *, is_recorded: bool = True, is_synced: bool = False, is_heard: bool = True
 ) -> list[str]:
-    """Does what follows a transition, and gives the warnings that there are.
+    """Do what follows a transition, and return the warnings that there are.
 
     Where the log did not take it, not `is_recorded`, the exits that wait are not tried either.
     `is_synced` starts a sync whatever the settings say. Without `is_heard` nobody reads the

@@ -87,22 +87,22 @@ class Remote:
     warnings: list[str] = field(default_factory=list)
 
     def ref(self, name: str) -> str:
-        """Names the tracking ref of one of the remote's refs."""
+        """Name the tracking ref of one of the remote's refs."""
         return names.tracking_ref(self.tracking, name)
 
     def note_sent(self) -> None:
-        """Notes that the remote's log took what was due to it."""
+        """Note that the remote's log took what was due to it."""
         self.was_sent = True
         self.events_out += len(self.due.leaving)
         self.unanswered = self.refusal = None
 
     def note_received(self) -> None:
-        """Notes that the log here took in what was due from the remote."""
+        """Note that the log here took in what was due from the remote."""
         self.was_received = True
         self.events_in += self.due.events_in
 
     def leave_out(self, error: DamagedLogError) -> None:
-        """Notes that the remote's log cannot be used."""
+        """Note that the remote's log cannot be used."""
         sentence = f"the log of {self.name} cannot be used: {error.sentence}"
         hint = error.hint and error.hint.replace("--from REMOTE", f"--from {quote_word(self.name)}")
         self.error = DamagedLogError(sentence, hint, error.lines)
@@ -144,7 +144,7 @@ class Remote:
             )
 
     def give_up(self, unsent: int) -> None:
-        """Notes that the time was up before the remote had `unsent` transitions, and more."""
+        """Note that the time was up before the remote had `unsent` transitions, and more."""
         what = f"{unsent} transition{'s' * (unsent != 1)}" if unsent else "news"
         message = f"{self.name} kept moving until the time was up: {what} from here not yet there"
         hint = "run git session sync again with a longer --timeout"
@@ -155,7 +155,7 @@ class Remote:
         self.error = ConflictError(message, hint, said)
 
     def row(self, unsent: int) -> Row:
-        """Makes the row of a RemoteReport."""
+        """Make the row of a RemoteReport."""
         return {
             "remote": self.name,
             "outcome": self._outcome(),
@@ -192,7 +192,7 @@ class Exchange:
         self._deadline = deadline
 
     def fetch(self, remotes: Sequence[Remote]) -> None:
-        """Fetches everything under `refs/grite` into the tracking refs; an error is noted."""
+        """Fetch everything under `refs/grite` into the tracking refs; an error is noted."""
         for number, remote in enumerate(remotes):
             remote.attempts += 1
             ref = remote.ref(names.WAL_REF)
@@ -249,7 +249,7 @@ class Exchange:
                 return has_gaps(self._store, frozenset())
 
     def push(self, remotes: Sequence[Remote], target: str) -> list[Remote]:
-        """Pushes a commit by its id to the logs that it descends from.
+        """Push a commit by its id to the logs that it descends from.
 
         Gives the remotes where somebody else was quicker; where the push was declined or failed
         the remote's error says so.
@@ -321,13 +321,13 @@ class Exchange:
                     remote.warnings.append(f"{remote.name} did not take {ref}: {outcome.reason}")
 
     def is_behind(self, remote: Remote, target: str) -> bool:
-        """Tells whether a remote lacks the target and its log could move there."""
+        """Return whether a remote lacks the target and its log could move there."""
         if remote.head == target:
             return False
         return remote.head is None or leads_to(self._store, target, remote.head)
 
     def take_snapshots(self, remotes: Iterable[Remote]) -> None:
-        """Creates the snapshot refs that a remote has and this clone lacks."""
+        """Create the snapshot refs that a remote has and this clone lacks."""
         for remote in remotes:
             try:
                 for ref, commit in self._missing_here(remote).items():
@@ -340,18 +340,18 @@ class Exchange:
                 )
 
     def leave_out(self, remote: Remote, error: DamagedLogError, local: str | None) -> None:
-        """Leaves a remote's log out. Raises DamagedLogError where the head here is no log's."""
+        """Leave a remote's log out. Raises DamagedLogError where the head here is no log's."""
         if local is not None:
             self._store.require_log_commit(local)
         remote.leave_out(error)
 
     def count_snapshots(self, remote: Remote, *, is_in: bool, is_out: bool) -> None:
-        """Notes how many snapshots would come and go."""
+        """Note how many snapshots would come and go."""
         remote.snapshots_in = len(self._missing_here(remote)) if is_in else 0
         remote.snapshots_out = len(self._missing_there(remote)) if is_out else 0
 
     def _note_log(self, remote: Remote, target: str, outcome: PushOutcome) -> bool:
-        """Notes what became of the pushed log; False when it is worth another try."""
+        """Note what became of the pushed log; False when it is worth another try."""
         if outcome.is_there:
             tracking = remote.ref(names.WAL_REF)
             seen = self._store.read_ref(tracking)
@@ -371,7 +371,7 @@ class Exchange:
         return True
 
     def _look_for_unanswered(self, remote: Remote, before: str | None) -> None:
-        """Finds out whether a push landed whose answer was lost, under what came after it."""
+        """Find out whether a push landed whose answer was lost, under what came after it."""
         pushed, refusal = remote.unanswered, remote.refusal
         remote.unanswered = None
         if pushed and leads_to(self._store, remote.head, pushed):
@@ -434,12 +434,12 @@ def tell_gone(remote: str) -> str:
 def open_git(
     store: ObjectStore, *, may_ask: bool = False, on_progress: Callable[[str], None] | None = None
 ) -> Git:
-    """Gives the git that talks to the remotes of a repository."""
+    """Return the git that talks to the remotes of a repository."""
     return Git(store.git_dir, store.worktree, may_ask=may_ask, on_progress=on_progress)
 
 
 def choose_remotes(git: Git, given: Sequence[str]) -> list[Remote]:
-    """Gives the remotes to sync with: those given, else git's configuration decides.
+    """Return the remotes to sync with: those given, else git's configuration decides.
 
     Raises NotFoundError when there is none.
     """

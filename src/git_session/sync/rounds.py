@@ -1,4 +1,4 @@
-"""Brings a clone and its remotes to one log: fetch, merge, push, until both sides agree.
+"""Bring a clone and its remotes to one log: fetch, merge, push, until both sides agree.
 
 A merge is pushed by its id first and the local ref moves when it has landed, so that what was
 refused can be thrown away. Nothing is ever forced, dropped or rewritten. Source: the design,
@@ -70,7 +70,7 @@ class Sync:
         self._target: str | None = None
 
     def run(self) -> Row:
-        """Syncs and gives the row of a SyncReport.
+        """Sync and return the row of a SyncReport.
 
         A remote's error stands in that Remote, what went wrong here in `error`. On giving up after
         the time limit the last merge is kept as the local head if that can be moved.
@@ -88,7 +88,7 @@ class Sync:
         return self._report()
 
     def _play_round(self, pending: list[Remote]) -> list[Remote]:
-        """Plays one round and gives the remotes that moved meanwhile and need another."""
+        """Play one round and return the remotes that moved meanwhile and need another."""
         self._exchange.fetch(pending)
         local = self._read_local()
         target = self._target = self._choose_target(local)
@@ -144,14 +144,14 @@ class Sync:
         return False
 
     def _read_local(self) -> str | None:
-        """Reads the local head. Raises DamagedLogError when it is no commit."""
+        """Read the local head. Raises DamagedLogError when it is no commit."""
         local = self._store.read_ref(names.WAL_REF)
         if local is not None:
             self._store.commit_time(local)
         return local
 
     def _choose_target(self, local: str | None, first: str | None = None) -> str | None:
-        """Finds or writes the head that holds everything: mine, theirs, or a merge.
+        """Find or write the head that holds everything: mine, theirs, or a merge.
 
         The heads are merged in the order of their ids, after `first`.
 
@@ -179,7 +179,7 @@ class Sync:
         return target
 
     def _may_merge(self, comparison: Comparison) -> bool:
-        """Tells whether it is this clone that merges heads which read the same.
+        """Return whether it is this clone that merges heads which read the same.
 
         Without the rule three clones on two remotes merge for ever: only the clone with the
         smaller id does, or one whose remote stood still since its last sync.
@@ -194,14 +194,14 @@ class Sync:
         )
 
     def _compare(self, mine: str | None, theirs: str | None) -> Comparison:
-        """Compares two heads, once a round."""
+        """Compare two heads, once a round."""
         found = self._compared.get((mine, theirs))
         if found is None:
             found = self._compared[mine, theirs] = compare_heads(self._store, mine, theirs)
         return found
 
     def _note_due(self, local: str | None, target: str | None) -> None:
-        """Notes for each remote what the way to the target means to it."""
+        """Note for each remote what the way to the target means to it."""
         is_alone = len({remote.head for remote in self._known()}) == 1
         for remote in self._known():
             try:
@@ -226,13 +226,13 @@ class Sync:
                 remote.refuse_gone()
 
     def _is_due(self, remote: Remote, target: str | None) -> bool:
-        """Tells whether the target is to be pushed to a remote."""
+        """Return whether the target is to be pushed to a remote."""
         if target is None or self._direction == "fetch":
             return False
         return self._exchange.is_behind(remote, target)
 
     def _look_at_what_leaves(self, *, is_refusing: bool) -> None:
-        """Scans the events that are due somewhere; a remote that must not have them failed."""
+        """Scan the events that are due somewhere; a remote that must not have them failed."""
         due = self._good()
         self._scan.look_at(raw for remote in due for raw in remote.due.leaving)
         for remote in due if is_refusing else ():
@@ -249,7 +249,7 @@ class Sync:
             self._exchange.count_snapshots(remote, is_in=is_in, is_out=is_out)
 
     def _move(self, local: str | None, target: str | None) -> bool:
-        """Moves the local head; False when it is not where it was."""
+        """Move the local head; False when it is not where it was."""
         if target is None or target == local:
             return True
         if not self._store.advance_ref(names.WAL_REF, local, target, "git session sync"):
@@ -261,7 +261,7 @@ class Sync:
         return True
 
     def _give_up(self, pending: Sequence[Remote]) -> None:
-        """Keeps what came in, if there was no way to bring out what is here."""
+        """Keep what came in, if there was no way to bring out what is here."""
         if self.error is None:
             self._move_in_queue()
         target = self._target
@@ -270,11 +270,11 @@ class Sync:
                 remote.give_up(count_unsent(self._store, target, remote.head))
 
     def _known(self) -> list[Remote]:
-        """Lists the remotes whose logs were seen in this sync, and can be read."""
+        """List the remotes whose logs were seen in this sync, and can be read."""
         return [remote for remote in self.remotes if remote.is_known]
 
     def _good(self) -> list[Remote]:
-        """Lists the remotes that have not failed."""
+        """List the remotes that have not failed."""
         return [remote for remote in self.remotes if remote.error is None]
 
     def _report(self) -> Row:
@@ -304,7 +304,7 @@ def sync_log(
     git: Git | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> tuple[Row, GitSessionError | None]:
-    """Syncs with the remotes; gives the row of a SyncReport and the first failure, if any.
+    """Sync with the remotes; return the row of a SyncReport and the first failure, if any.
 
     The remotes that can be reached are synced whatever is wrong with the others, and further
     failures go to `on_warning`. `timeout` is in seconds, for all of it. A sync folds nothing, so
@@ -325,7 +325,7 @@ def sync_log(
 
 
 def _record_spooled(store: ObjectStore) -> list[str]:
-    """Records the exits that wait beside the beats, and gives warnings; mostly there are none."""
+    """Record the exits that wait beside the beats, and return warnings; mostly there are none."""
     if not has_spooled(store.common_dir):
         return []
     from git_session.log.session_log import SessionLog

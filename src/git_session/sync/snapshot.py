@@ -1,4 +1,4 @@
-"""Writes a snapshot that `grite rebuild --from-snapshot` takes: how plain grite sees what arrived.
+"""Write a snapshot that `grite rebuild --from-snapshot` takes: how plain grite sees what arrived.
 
 Source: the grite store format, section "Snapshots". grite's rebuild sorts the events of an issue
 and fails where the first is not its creation, or another one is, and on an unknown kind: so those
@@ -28,7 +28,7 @@ _CHUNK_SIZE: Final = LARGEST - (1 << 10)
 
 
 def write_snapshot_row(log: SessionLog, *, is_forced: bool = False) -> Row:
-    """Writes a snapshot of the whole log and gives the row of a SnapshotReport.
+    """Write a snapshot of the whole log and return the row of a SnapshotReport.
 
     Nothing is written where the newest one, which grite would take, holds just that, unless
     `is_forced`: each goes to all remotes, and none of them is ever removed by us. Raises
@@ -82,7 +82,7 @@ def count_for_grite(replay: Replay) -> int:
 
 
 def _find_held(store: ObjectStore, head: str, parts: Mapping[str, bytes]) -> tuple[str, str] | None:
-    """Finds the newest snapshot, ref and commit, if it is one of this head with just these parts.
+    """Find the newest snapshot, ref and commit, if it is one of this head with just these parts.
 
     What it holds is looked at itself: anybody who can sync can have written it.
     """
@@ -109,7 +109,7 @@ def _read_time(ref: str) -> int:
 
 
 def _choose_name(log: SessionLog, *, above: int) -> int:
-    """Chooses the time to name a snapshot by: grite takes the newest name, whatever is in it.
+    """Choose the time to name a snapshot by: grite takes the newest name, whatever is in it.
 
     It is `above` the last one that was tried. Raises ConflictError when a name is taken that
     nothing can come after.
@@ -127,7 +127,7 @@ def _choose_name(log: SessionLog, *, above: int) -> int:
 
 
 def _choose_events(replay: Replay) -> list[Event]:
-    """Chooses what grite can rebuild from, each issue's creation before its other events."""
+    """Choose what grite can rebuild from, each issue's creation before its other events."""
     creations: list[Event] = []
     others: list[Event] = replay.context_events()
     for issue_id in replay.issue_ids():
@@ -144,7 +144,7 @@ def _choose_events(replay: Replay) -> list[Event]:
 
 
 def _count_unread(replay: Replay) -> int:
-    """Counts the events that reading the log has set aside."""
+    """Count the events that reading the log has set aside."""
     named = {problem.event_id for problem in replay.problems if problem.event_id}
     return sum(replay.find_event(bytes.fromhex(event_id)) is None for event_id in named)
 
@@ -161,7 +161,7 @@ def _format_chunks(events: list[Event]) -> tuple[dict[str, bytes], list[Row]]:
 
 
 def _divide(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Divides events into the parts that each chunk holds, by number and by size."""
+    """Divide events into the parts that each chunk holds, by number and by size."""
     part: list[Event] = []
     size = 0
     for event in events:

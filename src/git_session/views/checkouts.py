@@ -1,4 +1,4 @@
-"""Finds the checkout that each session works in, and what there is in it and nowhere else.
+"""Find the checkout that each session works in, and what there is in it and nowhere else.
 
 A path that came from the log or from a beat file is only compared with those that git lists.
 """
@@ -31,7 +31,7 @@ class Checkouts:
         self._seen: dict[Worktree, WorktreeState | None] = {}
 
     def find(self, row: Row) -> Worktree | None:
-        """Finds a session's checkout; None when git knows no such one."""
+        """Find a session's checkout; None when git knows no such one."""
         named = self._name(row)
         if named is None:
             return None
@@ -42,12 +42,12 @@ class Checkouts:
         return self._listed.get(path)
 
     def read(self, row: Row) -> WorktreeState | None:
-        """Looks at a session's checkout; None when it is not there, or git cannot tell."""
+        """Check a session's checkout; None when it is not there, or git cannot tell."""
         found = self.find(row)
         return None if found is None else self.look(found)
 
     def look(self, worktree: Worktree) -> WorktreeState | None:
-        """Looks at a checkout that `find` gave."""
+        """Check a checkout that `find` gave."""
         if worktree not in self._seen:
             self._seen[worktree] = read_worktree(worktree)
         return self._seen[worktree]
@@ -67,10 +67,10 @@ class Checkouts:
 
 
 def checkout_row(state: WorktreeState | None) -> Row | None:
-    """Makes the row of a Checkout."""
+    """Make the row of a Checkout."""
     return None if state is None else {**state._asdict(), "path": str(state.path)}
 
 
 def describe_unread(path: str) -> str:
-    """Says of a checkout that there is, and that could not be read."""
+    """Say of a checkout that there is, and that could not be read."""
     return f"cannot tell what changed in {path}: its .git is another repository's, or git fails"

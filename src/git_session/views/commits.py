@@ -33,7 +33,7 @@ _OID: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def find_sessions_of(log: SessionLog, words: str, here: Path) -> Row:
-    """Finds the sessions that made a commit, or the commit that a line is from: a CommitSessions.
+    """Find the sessions that made a commit, or the commit that a line is from: a CommitSessions.
 
     `words` are a commit as git takes it, or FILE:LINE, counted from `here`. Raises NotFoundError
     when there is no such commit, or none of a session; UsageError.
@@ -52,7 +52,7 @@ def find_sessions_of(log: SessionLog, words: str, here: Path) -> Row:
 
 
 def find_commits_of(log: SessionLog, ref: str) -> Row:
-    """Finds the commits that were made in a session, newest first: a SessionCommits.
+    """Find the commits that were made in a session, newest first: a SessionCommits.
 
     `ref` is an id, a unique prefix of one, or TASK/SESSION; an id that the log does not know is
     looked for as it is. Raises NotFoundError when neither the log nor a commit knows it.
@@ -73,7 +73,7 @@ def find_commits_of(log: SessionLog, ref: str) -> Row:
 
 
 def _find_named(history: History, session_id: str, row: Row | None) -> Iterator[Row]:
-    """Finds the commits whose message names a session, by its id or by another tool's."""
+    """Find the commits whose message names a session, by its id or by another tool's."""
     wanted = {session_id, *_ids_of(row)}
     for commit in history.find_commits(sorted(wanted)):
         for mention in parse_mentions(commit.message, commit.trailers):
@@ -104,7 +104,7 @@ def _find_commit(history: History, words: str, here: Path) -> tuple[Commit, Row]
 
 
 def _list_names(log: SessionLog, commit: Commit) -> Iterator[tuple[str, Row]]:
-    """Lists the ids of sessions that a commit names, or else is named by, with the evidence."""
+    """List the ids of sessions that a commit names, or else is named by, with the evidence."""
     mentions = parse_mentions(commit.message, commit.trailers)
     for mention in mentions:
         yield mention.value, _describe(mention)
@@ -144,7 +144,7 @@ def _was_at_work(row: Row, ts: int) -> bool:
 
 
 def _link(value: str, evidence: Row, known: Sequence[Row]) -> Row:
-    """Makes the row of a SessionLink: the sessions of the log that a value may name."""
+    """Make the row of a SessionLink: the sessions of the log that a value may name."""
     ids = set(possible_ids(value))
     rows = [row for row in known if row["session_id"] in ids]
     rows = rows or [row for row in known if not ids.isdisjoint(_ids_of(row))]
@@ -165,7 +165,7 @@ def _list_evidence(log: SessionLog, life: Life) -> Iterator[tuple[str, str]]:
 
 
 def _list_recorded(life: Life) -> Iterable[str]:
-    """Lists the commits that a session's blocks tell of."""
+    """List the commits that a session's blocks tell of."""
     told = (step.state.extras.get(_COMMIT_KEY) for step in life.steps)
     return [oid for oid in told if isinstance(oid, str) and _OID.fullmatch(oid)]
 
@@ -184,7 +184,7 @@ def _find_life(log: SessionLog, ref: str) -> tuple[Life | None, Row | None]:
 
 
 def _ids_of(row: Mapping[str, Any] | None) -> set[str]:
-    """Lists what other tools call a session, where it has recorded that as an attribute."""
+    """List what other tools call a session, where it has recorded that as an attribute."""
     extras = {} if row is None else row["extras"]
     return {
         value

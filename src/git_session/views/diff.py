@@ -14,7 +14,7 @@ _ORDER: Final = ("begun", "moved", "ended", "added", "gone")
 
 
 def compare_moments(log: SessionLog, before: Moment, after: Moment) -> Row:
-    """Makes the row of a DiffReport: what is otherwise at the second moment."""
+    """Make the row of a DiffReport: what is otherwise at the second moment."""
     old, new = (log.at_moment(moment) for moment in (before, after))
     return {
         "before": asdict(before),
@@ -27,7 +27,7 @@ def compare_moments(log: SessionLog, before: Moment, after: Moment) -> Row:
 
 
 def compare_sessions(before: Iterable[Row], after: Iterable[Row]) -> list[Row]:
-    """Lists the sessions that differ, from the rows of all before and all after.
+    """List the sessions that differ, from the rows of all before and all after.
 
     `begun` was not there before, `gone` is not there after, as when the first log is the newer
     one; `ended` exited in between; `moved` went to another state. A beat is no difference.
@@ -36,7 +36,7 @@ def compare_sessions(before: Iterable[Row], after: Iterable[Row]) -> list[Row]:
 
 
 def compare_tasks(before: Iterable[Row], after: Iterable[Row]) -> list[Row]:
-    """Lists the tasks that differ: `added`, `gone`, or `moved` to another status, open or closed.
+    """List the tasks that differ: `added`, `gone`, or `moved` to another status, open or closed.
 
     A task that was only renamed, or labelled otherwise, is no difference.
     """

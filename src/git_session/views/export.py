@@ -33,14 +33,14 @@ _FORMULAS: Final = ("=", "+", "-", "@")
 
 
 def session_records(log: SessionLog, *, since: int | None, until: int | None) -> list[Row]:
-    """Lists the sessions that lived between two times (ms since the epoch), oldest first."""
+    """List the sessions that lived between two times (ms since the epoch), oldest first."""
     works = [work for work in read_work(log) if is_within(work.bar, since, until)]
     works.sort(key=lambda work: (work.bar.begin_ts, work.row["session_id"]))
     return [_session_record(work) for work in works]
 
 
 def transition_records(log: SessionLog, *, since: int | None, until: int | None) -> list[Row]:
-    """Lists the transitions between two times (ms since the epoch), oldest first."""
+    """List the transitions between two times (ms since the epoch), oldest first."""
     records = []
     for row in reversed(log.transition_rows()):
         if (since is None or row["ts"] >= since) and (until is None or row["ts"] <= until):
@@ -50,12 +50,12 @@ def transition_records(log: SessionLog, *, since: int | None, until: int | None)
 
 
 def page_row(log: SessionLog, *, since: int | None, until: int | None) -> Row:
-    """Makes the timeline that a page shows: all there is between two times, with its marks."""
+    """Make the timeline that a page shows: all there is between two times, with its marks."""
     return timeline_row(log, since=since, until=until, is_whole=True, describe=_page_bar)
 
 
 def format_csv(columns: Sequence[str], records: Iterable[Row], clean: Callable[[str], str]) -> str:
-    """Writes records as CSV (RFC 4180, lines end in LF), the names of the columns first.
+    """Write records as CSV (RFC 4180, lines end in LF), the names of the columns first.
 
     `clean` takes from a text what no cell should hold. One that a spreadsheet would compute, for it
     begins with = + - @, gets an apostrophe in front. Objects are JSON; what is not there is empty.
@@ -69,12 +69,12 @@ def format_csv(columns: Sequence[str], records: Iterable[Row], clean: Callable[[
 
 
 def format_jsonl(records: Iterable[Row]) -> str:
-    """Writes records as JSON, one a line; what is not ASCII is escaped, so no line breaks early."""
+    """Write records as JSON, one a line; what is not ASCII is escaped, so no line breaks early."""
     return "".join(f"{json.dumps(record)}\n" for record in records)
 
 
 def clean_texts(value: Any, clean: Callable[[str], str]) -> Any:
-    """Cleans every text in rows, lists and their likes."""
+    """Clean every text in rows, lists and their likes."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):

@@ -23,7 +23,7 @@ Content = Row | Merge
 def read_graph(
     log: SessionLog, ref: str | None = None, *, task: str | None = None
 ) -> list[Node[Content]]:
-    """Reads the transitions of one session, of one task's, or of all, newest first.
+    """Read the transitions of one session, of one task's, or of all, newest first.
 
     With those of all come the merges of the log, which belong to no session.
     """
@@ -43,7 +43,7 @@ def read_graph(
 
 
 def _parents_of(life: Life) -> dict[str, str | None]:
-    """Finds which block each block follows: the one it names, else the one that was current."""
+    """Find which block each block follows: the one it names, else the one that was current."""
     known = {step.event.event_id for step in life.steps}
     parents: dict[str, Any] = {}
     current = None
@@ -69,7 +69,7 @@ class Node(NamedTuple, Generic[T]):
 
 
 def order_nodes(nodes: Iterable[Node[T]]) -> list[Node[T]]:
-    """Orders nodes newest first, and none before those that follow it, whatever clocks said.
+    """Order nodes newest first, and none before those that follow it, whatever clocks said.
 
     Of equal times the one that was given first comes first.
     """
@@ -94,7 +94,7 @@ def order_nodes(nodes: Iterable[Node[T]]) -> list[Node[T]]:
 
 
 def draw_graph(nodes: Sequence[Node[T]]) -> Iterator[tuple[str, T | None]]:
-    """Draws nodes, each after those that follow it: the characters of a line and what it tells.
+    """Draw nodes, each after those that follow it: the characters of a line and what it tells.
 
     Lines on which columns join tell nothing.
     """
@@ -117,7 +117,7 @@ def draw_graph(nodes: Sequence[Node[T]]) -> Iterator[tuple[str, T | None]]:
 
 
 def _open_column(columns: list[str | None]) -> int:
-    """Finds a column that is free, the leftmost; makes one where there is none."""
+    """Find a column that is free, the leftmost; makes one where there is none."""
     if None not in columns:
         columns.append(None)
     return columns.index(None)
@@ -130,7 +130,7 @@ def _draw_lanes(columns: Sequence[str | None], own: int) -> str:
 
 
 def _draw_join(columns: Sequence[str | None], own: int, other: int) -> str:
-    """Draws how the column `other` comes to `own`, which lies left of it."""
+    """Draw how the column `other` comes to `own`, which lies left of it."""
     drawn = [" "] * (len(columns) * _STEP)
     for n in range(own * _STEP + 1, other * _STEP - 1):
         drawn[n] = _BRIDGE

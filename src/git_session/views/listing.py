@@ -23,7 +23,7 @@ _SEARCHED: Final = (
 
 
 def seen_ts(row: Row) -> int:
-    """Gives the last that was heard of a session: a sign of life, or its newest block."""
+    """Return the last that was heard of a session: a sign of life, or its newest block."""
     beat_ts: int | None = row["liveness"]["evidence"].get("beat_ts")
     return max(row["updated_ts"], row["last_heartbeat_ts"] or 0) if beat_ts is None else beat_ts
 
@@ -41,7 +41,7 @@ SORT_WORDS: Final = tuple(_SORTS)
 
 
 def sort_sessions(rows: Iterable[Row], words: Sequence[str]) -> list[Row]:
-    """Sorts sessions by one or several of SORT_WORDS, the first one first.
+    """Sort sessions by one or several of SORT_WORDS, the first one first.
 
     `seen` puts the latest first; a `-` before a word turns it around. Raises UsageError.
     """
@@ -58,7 +58,7 @@ def sort_sessions(rows: Iterable[Row], words: Sequence[str]) -> list[Row]:
 def filter_sessions(
     rows: Iterable[Row], *, since: int | None = None, texts: Sequence[str] = ()
 ) -> list[Row]:
-    """Gives the sessions that were heard of at `since` or later, and that hold all of `texts`.
+    """Return the sessions that were heard of at `since` or later, and that hold all of `texts`.
 
     Small and capital letters are the same.
     """
@@ -72,7 +72,7 @@ def filter_sessions(
 
 
 def arrange_tree(rows: Sequence[Row]) -> list[tuple[int, Row]]:
-    """Puts each session below the one that it was started in, and gives its depth.
+    """Put each session below the one that it was started in, and return its depth.
 
     Whose parent is not among the rows stands by itself; and so does one of a circle, which only a
     forged log can hold.
@@ -95,7 +95,7 @@ def arrange_tree(rows: Sequence[Row]) -> list[tuple[int, Row]]:
 
 
 def sum_attributes(rows: Iterable[Row]) -> dict[str, int | str]:
-    """Adds up the attributes that are numbers wherever they stand; sums with decimals are text.
+    """Add up the attributes that are numbers wherever they stand; sums with decimals are text.
 
     An attribute that is text in one session is left out.
     """

@@ -1,4 +1,4 @@
-"""Finds files that several live sessions have changed, before they collide.
+"""Find files that several live sessions have changed, before they collide.
 
 Each two checkouts are compared from their merge base on: what either changed since, committed or
 not. Only checkouts of this host can be looked at, and only those that git itself lists.
@@ -29,7 +29,7 @@ MOST: Final = 40
 
 
 def find_overlaps(log: SessionLog) -> Row:
-    """Finds what live sessions of this host have both changed, as the row of an OverlapReport."""
+    """Find what live sessions of this host have both changed, as the row of an OverlapReport."""
     checkouts = Checkouts(log)
     places = _find_places(log, checkouts)
     compare = _Comparison(log.common_dir, checkouts)
@@ -54,12 +54,12 @@ def find_overlaps(log: SessionLog) -> Row:
 
 
 def overlapping_sessions(report: Row) -> set[str]:
-    """Lists the sessions that an OverlapReport names, for those who only mark them."""
+    """List the sessions that an OverlapReport names, for those who only mark them."""
     return {name for one in report["overlaps"] for name in one["sessions"]}
 
 
 def _find_places(log: SessionLog, checkouts: Checkouts) -> dict[Worktree, list[str]]:
-    """Finds the checkouts in which live sessions work, and which sessions those are."""
+    """Find the checkouts in which live sessions work, and which sessions those are."""
     places: dict[Worktree, list[str]] = defaultdict(list)
     for row in log.session_rows():
         place = None if row["liveness"]["verdict"] == "dead" else checkouts.find(row)
@@ -77,7 +77,7 @@ class _Comparison:
     _known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     def common(self, one: Worktree, other: Worktree) -> set[str]:
-        """Lists the paths that both checkouts have changed since they parted."""
+        """List the paths that both checkouts have changed since they parted."""
         base = self._base(one, other)
         changed = [self._changed(place, base) for place in (one, other)]
         return changed[0] & changed[1]

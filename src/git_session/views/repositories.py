@@ -28,7 +28,7 @@ class Gathered(NamedTuple):
 
 
 def choose_paths(here: Path, given: Sequence[str], *, is_everywhere: bool) -> list[Path]:
-    """Gives where to look: the paths given, and everywhere also here and where session.repo says.
+    """Return where to look: the paths given, and everywhere also here and where session.repo says.
 
     Relative paths count from `here`. Raises UsageError when there is none.
     """
@@ -51,7 +51,7 @@ def gather_sessions(
     task: str | None = None,
     **filters: Any,
 ) -> Gathered:
-    """Lists the sessions of the repositories that `paths` lie in, each of these once.
+    """List the sessions of the repositories that `paths` lie in, each of these once.
 
     The filters are those of session_rows; a task that a repository does not know has no sessions
     there. Raises the first error when no repository could be read, NotFoundError when none knows
@@ -78,12 +78,12 @@ def gather_sessions(
 
 
 def name_repository(log: SessionLog) -> str:
-    """Gives the path of a repository: of its main checkout, or of itself where it has none."""
+    """Return the path of a repository: of its main checkout, or of itself where it has none."""
     return os.path.realpath(log.top or log.common_dir)
 
 
 def shorten_names(names: Sequence[str]) -> dict[str, str]:
-    """Gives each path the name of its folder, and as many above it as tell it from the others."""
+    """Return each path the name of its folder, and as many above it as tell it from the others."""
     parts = {name: name.strip("/").split("/") for name in names}
     short: dict[str, str] = {}
     for name, own in parts.items():

@@ -1,4 +1,4 @@
-"""Measures a log: how much there is, what it takes on disk, and what more of it would take."""
+"""Measure a log: how much there is, what it takes on disk, and what more of it would take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AHEAD: Final = 100_000
 
 
 def measure_log(log: SessionLog, on_progress: Callable[[int], None] | None = None) -> Row:
-    """Measures the log and gives the row of a StatsReport; sizes are in bytes on disk.
+    """Measure the log and return the row of a StatsReport; sizes are in bytes on disk.
 
     `on_progress` is called with the number of objects measured so far.
     The objects are those that the log's head leads to: commits, trees, chunks and meta.json.
@@ -46,7 +46,7 @@ def measure_log(log: SessionLog, on_progress: Callable[[int], None] | None = Non
 def _measure_objects(
     log: SessionLog, head: str | None, on_progress: Callable[[int], None] | None
 ) -> tuple[int, Row, Row]:
-    """Counts the commits, and measures the objects that are files of their own or packed."""
+    """Count the commits, and measures the objects that are files of their own or packed."""
     commits = 0
     loose = {"objects": 0, "bytes": 0}
     packed = {"objects": 0, "bytes": 0}
@@ -63,7 +63,7 @@ def _measure_objects(
 
 
 def _project(commits: int, loose: Row, packed: Row) -> Row | None:
-    """Projects what the next 100,000 commits take if they are like those that are there."""
+    """Project what the next 100,000 commits take if they are like those that are there."""
     if not commits:
         return None
     objects = loose["objects"] + packed["objects"]

@@ -39,7 +39,7 @@ class Work:
 
 
 def read_work(log: SessionLog) -> list[Work]:
-    """Reads all sessions, with what is known here and now of their lives."""
+    """Read all sessions, with what is known here and now of their lives."""
     replay, now = log.replay(), log.clock()
     found = [
         (folded, life) for folded in replay.issues() for life in folded.sessions.lives.values()
@@ -54,7 +54,7 @@ def read_work(log: SessionLog) -> list[Work]:
 
 
 def bar_row(work: Work) -> dict[str, Any]:
-    """Makes the row of a TimelineBar."""
+    """Make the row of a TimelineBar."""
     liveness = work.row["liveness"]
     return {
         **{name: work.row[name] for name in _BAR_FIELDS},
@@ -76,7 +76,7 @@ def timeline_row(
     is_whole: bool = False,
     describe: Callable[[Work], Row] = bar_row,
 ) -> Row:
-    """Makes the row of a Timeline: the sessions that lived between two times (ms since the epoch).
+    """Make the row of a Timeline: the sessions that lived between two times (ms since the epoch).
 
     Without `since` it is the last day's work, with `is_whole` all there is. Lanes come in the order
     in which their first bars begin.
@@ -137,7 +137,7 @@ class Bar:
 
 
 def plan_bar(life: Life, now: int, seen_ts: int | None = None) -> Bar:
-    """Plans the bar of one session; one that lives reaches to `now`.
+    """Plan the bar of one session; one that lives reaches to `now`.
 
     `seen_ts` is a sign of life that is not in the log.
     """
@@ -159,14 +159,14 @@ def plan_bar(life: Life, now: int, seen_ts: int | None = None) -> Bar:
 
 
 def is_within(bar: Bar, since: int | None, until: int | None) -> bool:
-    """Tells whether any part of a bar lies between two times; None is without a limit."""
+    """Return whether any part of a bar lies between two times; None is without a limit."""
     begins_before = until is None or bar.begin_ts <= until
     ends_after = since is None or bar.end_ts is None or bar.end_ts >= since
     return begins_before and ends_after
 
 
 def find_last_day(bars: Collection[Bar], now: int) -> tuple[int, int]:
-    """Finds the last day's work: from when it began, and until when, which is `now` within a day.
+    """Find the last day's work: from when it began, and until when, which is `now` within a day.
 
     It goes by signs of life: what nobody heard of for days does not stretch it. What a wrong clock
     stamped with a time to come counts as of now, or all the rest would be a dot.
@@ -179,7 +179,7 @@ def find_last_day(bars: Collection[Bar], now: int) -> tuple[int, int]:
 
 
 def plan_ticks(from_ts: int, until_ts: int, most: int) -> tuple[int, list[int]]:
-    """Plans where a time axis is marked: the step in ms, and at most `most` round times (UTC)."""
+    """Plan where a time axis is marked: the step in ms, and at most `most` round times (UTC)."""
     length = max(until_ts - from_ts, 1)
     fitting = (step for step in _STEPS if length // step < max(most, 1))
     step = next(fitting, _STEPS[-1] * (length // _STEPS[-1] + 1))
@@ -188,7 +188,7 @@ def plan_ticks(from_ts: int, until_ts: int, most: int) -> tuple[int, list[int]]:
 
 
 def _begin_of(first: Step) -> int:
-    """Gives when a session began; what its block says counts where the event does not deny it."""
+    """Return when a session began; what its block says counts where the event does not deny it."""
     said = first.state.started_ts
     return said if first.event.ts - _DAY <= said <= first.event.ts else first.event.ts
 

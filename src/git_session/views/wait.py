@@ -1,4 +1,4 @@
-"""Waits until sessions reach a state: on the refs, and on the processes of this host.
+"""Wait until sessions reach a state: on the refs, and on the processes of this host.
 
 Nothing here decides by time alone but the caller's own limit. A session whose process is gone and
 that told no exit is waited for a while longer, within that limit, as whoever supervises it may be
@@ -51,7 +51,7 @@ class Goal:
     is_synced: bool = False
 
     def require_sense(self) -> None:
-        """Raises UsageError for a wait on nothing, or for a state that is none."""
+        """Raise UsageError for a wait on nothing, or for a state that is none."""
         require_words([self.state], STATES, "state")
         if not self.sessions and self.task is None:
             raise UsageError(
@@ -91,7 +91,7 @@ class Waiting:
         self._refs: list[tuple[bytes, str]] = []
 
     def run(self) -> Row:
-        """Waits, and gives the row of a WaitReport.
+        """Wait, and return the row of a WaitReport.
 
         Raises WaitTimeoutError, UnreachableError, and NotFoundError or AmbiguousError for what is
         named and not there.
@@ -123,7 +123,7 @@ class Waiting:
         return folded.issue.issue_id, life.session_id
 
     def _look(self, *, is_last: bool = False) -> list[_Known]:
-        """Looks at every session that is waited for; the last time what is dead is so at once."""
+        """Check every session that is waited for; the last time what is dead is so at once."""
         replay = self._log.reader.require()
         found: list[tuple[FoldedIssue, Life]] = []
         for issue_id, session_id in self._refs:
@@ -147,7 +147,7 @@ class Waiting:
         return _Known(folded, life, "dead", reason)
 
     def _find_death(self, folded: FoldedIssue, life: Life, patience_s: float) -> str:
-        """Tells why a session is taken for dead, once it was seen so for long enough; else ""."""
+        """Report why a session is taken for dead, once it was seen so for long enough; else ""."""
         key = folded.issue.issue_id, life.session_id
         liveness = self._log.session_row(f"{folded.issue.hex}/{life.session_id}")["liveness"]
         if liveness["verdict"] != "dead":
@@ -161,7 +161,7 @@ class Waiting:
         return any(reached) if self._goal.is_any else bool(reached) and all(reached)
 
     def _refuse_if_hopeless(self, known: Sequence[_Known]) -> None:
-        """Raises UnreachableError when the goal cannot be reached any more."""
+        """Raise UnreachableError when the goal cannot be reached any more."""
         lost = [one for one in known if one.reach in ("missed", "dead")]
         if lost and (len(lost) == len(known) or not self._goal.is_any):
             first = lost[0]
@@ -187,7 +187,7 @@ class Waiting:
         return max(left, _TICK_S)
 
     def _sync_if_due(self, deadline: float | None) -> None:
-        """Takes in what the remote has, now and then; a failure is said once."""
+        """Take in what the remote has, now and then; a failure is said once."""
         if not self._goal.is_synced or self._now() < self._sync_at:
             return
         from git_session.sync.rounds import sync_log
@@ -224,7 +224,7 @@ class Waiting:
 
 
 def judge_reach(life: Life, state: str) -> Reach:
-    """Tells whether a session has been in `state`, or in one further along but for its exit.
+    """Return whether a session has been in `state`, or in one further along but for its exit.
 
     A late block tells of what was, too; an exit that was revoked does not count.
     """

@@ -1,4 +1,4 @@
-"""Tells how the sessions of a repository change, as it happens: in the log, in beats, in processes.
+"""Report how the sessions of a repository change as it happens: in log, beats and processes.
 
 What is told is the difference between two looks. Changes of files make for a look at once; that a
 process has gone no file tells, so there is one every few seconds in any case.
@@ -32,7 +32,7 @@ class Watch:
         self.exited = 0
 
     def look(self) -> list[Row]:
-        """Looks at the sessions, and gives the rows of what changed since the last look.
+        """Check the sessions, and return the rows of what changed since the last look.
 
         In the first look what is there is `present`.
         """
@@ -55,7 +55,7 @@ class Watch:
     def changes(
         self, *, wait: Callable[[Watcher], object] = lambda watcher: watcher.wait(LOOK_S)
     ) -> Iterator[list[Row]]:
-        """Gives what changed, look after look, for ever; the first one is what is there.
+        """Return what changed, look after look, for ever; the first one is what is there.
 
         A look in which nothing changed gives an empty list, so that ages can be shown anew.
         """
@@ -66,7 +66,7 @@ class Watch:
                 wait(watcher)
 
     def _read_rows(self) -> list[Row]:
-        """Reads all sessions; while the log stays as it is, those that exited stay, too."""
+        """Read all sessions; while the log stays as it is, those that exited stay, too."""
         head = self._log.head()
         if self._known is None or head != self._head:
             self._head = head

@@ -200,7 +200,7 @@ def _fault(row: Row) -> str:
 
 
 def _say_next(row: Row) -> None:
-    """Says how the new actor gets to write, and how others get to trust it."""
+    """Say how the new actor gets to write, and how others get to trust it."""
     if row["is_writer"]:
         say("it writes in this clone from now on")
     else:

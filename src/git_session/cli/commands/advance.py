@@ -56,7 +56,7 @@ def handoff_command(settings: Settings, session: str | None, force: bool, note: 
 
 
 def print_recorded(settings: Settings, log: SessionLog, recorded: Mapping[str, Any]) -> None:
-    """Prints what was recorded of a session: `s-... running -> handoff (5b1e0c2)`."""
+    """Print what was recorded of a session: `s-... running -> handoff (5b1e0c2)`."""
     say_after_recording(log, recorded["warnings"])
     if settings.is_json:
         print_data(recorded)

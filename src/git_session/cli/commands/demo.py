@@ -85,7 +85,7 @@ def demo_command(settings: Settings, place: str | None) -> None:
 
 
 def _make_directory(place: str | None) -> Path:
-    """Makes the directory to play in. Raises EnvironmentFaultError where that cannot be."""
+    """Make the directory to play in. Raises EnvironmentFaultError where that cannot be."""
     try:
         if place is None:
             return Path(tempfile.mkdtemp(prefix="git-session-demo-"))
@@ -209,7 +209,7 @@ class Played:
 
 
 def play_demo(directory: Path) -> Played:
-    """Makes a hub and two clones in `directory` and records a few tasks and sessions in them.
+    """Make a hub and two clones in `directory` and record a few tasks and sessions in them.
 
     The last three hours are played; the log ends now. Raises UsageError when `directory` holds
     anything already.
@@ -240,7 +240,7 @@ def play_demo(directory: Path) -> Played:
 
 
 def _play(played: Played, act: _Act) -> None:
-    """Lets one thing happen: a session goes on, and its task with it."""
+    """Let one thing happen: a session goes on, and its task with it."""
     agent = _AGENTS[act.agent]
     log, task = played.logs[agent.clone], played.tasks[agent.task]
     if act.state == "spawned":

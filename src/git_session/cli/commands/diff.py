@@ -70,7 +70,7 @@ def diff_command(settings: Settings, before: str, after: str) -> None:
 
 
 def _is_reversed(before: Moment, after: Moment) -> bool:
-    """Tells whether two times stand the wrong way round; of two logs either can be the first."""
+    """Return whether two times stand the wrong way round; of two logs either can be the first."""
     return before.commit is None and after.commit is None and before.ts > after.ts
 
 

@@ -79,7 +79,7 @@ def exit_command(
 
 
 def _hash_file(path: Path) -> str:
-    """Computes a file's SHA-256 block by block. Raises UsageError for one that cannot be read."""
+    """Compute a file's SHA-256 block by block. Raises UsageError for one that cannot be read."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -90,7 +90,7 @@ def export_command(
 
 
 def _guess_format(target: Path | None) -> str:
-    """Gives the format that a file's ending names. Raises UsageError for one that names none."""
+    """Return the format that a file's ending names. Raises UsageError for one that names none."""
     if target is None:
         return "json"
     ending = target.suffix.lower().removeprefix(".").replace("htm", "html").replace("htmll", "html")
@@ -115,7 +115,7 @@ def _require_sense(settings: Settings, form: str, kind: str, target: Path | None
 def _make_content(
     log: SessionLog, form: str, kind: str, since: int | None, until: int | None
 ) -> tuple[bytes, int]:
-    """Makes what is written, and how many records are in it."""
+    """Make what is written, and how many records are in it."""
     from git_session.views import export
 
     if form == "html":
@@ -149,6 +149,6 @@ def _make_page(log: SessionLog, since: int | None, until: int | None) -> tuple[b
 
 
 def _name_of(log: SessionLog) -> str:
-    """Gives the repository's name: its folder's."""
+    """Return the repository's name: its folder's."""
     top = log.top or log.common_dir
     return top.resolve().name.removesuffix(".git") or "repository"

@@ -42,14 +42,14 @@ hook_command = click.Group(
 
 
 def hooks_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes the option that names some of the hooks."""
+    """Make the option that names some of the hooks."""
     return click.option(
         "--hook", "hooks", metavar="NAME", multiple=True, help="Limit to this hook; repeatable."
     )
 
 
 def agents_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes the option that names agents."""
+    """Make the option that names agents."""
     return click.option(
         "--agent",
         "agents",
@@ -199,14 +199,14 @@ for _command in (install_command, uninstall_command, status_command, run_command
 
 
 def open_hooks(*, by_files: bool = False) -> Hooks:
-    """Opens the hooks of the repository that the current directory lies in."""
+    """Open the hooks of the repository that the current directory lies in."""
     from git_session.git.repository.objects import ObjectStore
 
     return Hooks(ObjectStore.open(find_here()), by_files=by_files)
 
 
 def _find_files(agents: Sequence[str], *, is_user: bool) -> list[AgentFile]:
-    """Finds the settings files of agents. Raises UsageError, NotARepositoryError."""
+    """Find the settings files of agents. Raises UsageError, NotARepositoryError."""
     top = _find_top() if not is_user else None
     return [AgentFile.find(agent, top, os.environ, is_user=is_user) for agent in agents]
 
@@ -214,7 +214,7 @@ def _find_files(agents: Sequence[str], *, is_user: bool) -> list[AgentFile]:
 def _install_agents(
     agents: Sequence[str], program: Sequence[str], *, is_user: bool
 ) -> tuple[list[Row], GitSessionError | None]:
-    """Puts our entries into settings; gives a row of each and the first failure, if any."""
+    """Put our entries into settings; return a row of each and the first failure, if any."""
     if agents and not is_user:
         from git_session.log.setup import make_ready
 
@@ -224,7 +224,7 @@ def _install_agents(
 
 
 def _advise_agents(agents: Sequence[str], program: Sequence[str], *, is_user: bool) -> list[Row]:
-    """Tells what to add to the settings of agents by hand; changes nothing."""
+    """Return what to add to the settings of agents by hand; changes nothing."""
     return [
         {
             "hook": file.agent,
@@ -268,7 +268,7 @@ def _report(
     *,
     nothing: str,
 ) -> None:
-    """Prints what was done, and then raises what failed."""
+    """Print what was done, and then raise what failed."""
     if error is None and settings.is_json:
         print_data({"hooks": rows, "agents": agents, "advice": []})
         return
@@ -294,7 +294,7 @@ def _print_row(row: Row, word: str) -> None:
 
 
 def _print_agent(row: Row) -> None:
-    """Prints how our entries in one agent's settings stand, or what was done."""
+    """Print how our entries in one agent's settings stand, or what was done."""
     word = {"none": row["state"], "kept": "already installed"}.get(row["action"], row["action"])
     print_line(f"{row['agent']}: {word}, {row['path']}")
     if row["note"] is not None:

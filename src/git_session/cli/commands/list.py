@@ -120,7 +120,7 @@ def list_command(
 
 
 def _answer_quickly(filters: dict[str, Any], is_count: bool, *, is_json: bool) -> bool:
-    """Answers from a fresh index, without loading what reads a log; tells whether it could."""
+    """Answer from a fresh index, without loading what reads a log; return whether it could."""
     if is_count and not is_json:
         number = count_quickly(name_here(), os.environ, **filters)
         if not number:

@@ -63,7 +63,7 @@ def list_in_full(
     repositories: Sequence[str],
     is_everywhere: bool,
 ) -> None:
-    """Lists sessions from the logs themselves, as the options of `list` say.
+    """List sessions from the logs themselves, as the options of `list` say.
 
     `filters` are what session_rows takes, but for the states.
     """
@@ -113,7 +113,7 @@ def list_in_full(
 def print_sessions(
     placed: Sequence[tuple[int, Row]], repositories: Sequence[str] = (), *, is_wide: bool = False
 ) -> None:
-    """Prints the table of sessions, each with its depth; of several repositories, with its own."""
+    """Print the table of sessions, each with its depth; of several repositories, with its own."""
     width = terminal_width()
     is_narrow = width is not None and width < _WIDE
     names = shorten_names([name for name in repositories if name != _HERE])
@@ -134,7 +134,7 @@ def print_sessions(
 
 
 def print_active(log: SessionLog) -> None:
-    """Prints what `git session list` does without options."""
+    """Print what `git session list` does without options."""
     rows = log.session_rows()
     print_sessions([(0, row) for row in rows])
     exited = log.exited_count()
@@ -143,7 +143,7 @@ def print_active(log: SessionLog) -> None:
 
 
 def _count_all(logs: Iterable[SessionLog]) -> tuple[int, int]:
-    """Counts all sessions, whatever is looked for: the active and the exited ones."""
+    """Count all sessions, whatever is looked for: the active and the exited ones."""
     states = Counter(
         row["state"] == "exit" for log in logs for row in log.session_rows(include_exited=True)
     )
@@ -151,7 +151,7 @@ def _count_all(logs: Iterable[SessionLog]) -> tuple[int, int]:
 
 
 def _find_since(words: str | None, log: SessionLog) -> int | None:
-    """Finds the time that words mean: so long ago, or a time as git takes it."""
+    """Find the time that words mean: so long ago, or a time as git takes it."""
     if words is None:
         return None
     try:

@@ -133,5 +133,5 @@ def _format_rows(
 
 
 def print_transitions(rows: Sequence[Row], now: int, *, has_session: bool, is_paged: bool) -> None:
-    """Prints transitions as a table; `now` is in ms since the epoch."""
+    """Print transitions as a table; `now` is in ms since the epoch."""
     page_lines(_format_rows(rows, now, None, has_session=has_session), is_paged=is_paged)

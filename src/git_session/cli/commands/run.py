@@ -132,7 +132,7 @@ def _say_worktree(session_id: str, path: Path) -> None:
 
 
 def _interrupt() -> None:
-    """Ends as the command did: a shell that runs a loop would go on with it otherwise."""
+    """End as the command did: a shell that runs a loop would go on with it otherwise."""
     from git_session.run.signals import die_of
 
     flush_output()

@@ -54,13 +54,13 @@ def show_command(settings: Settings, session: str | None, at: str | None) -> Non
 
 
 def _others(row: Mapping[str, Any]) -> dict[str, str | int]:
-    """Gives the block's keys that are shown nowhere else."""
+    """Return the block's keys that are shown nowhere else."""
     shown = {PARENT_KEY, *EVIDENCE_KEYS, *(ATTRIBUTE_PREFIX + key for key in row["attributes"])}
     return {key: value for key, value in row["extras"].items() if key not in shown}
 
 
 def _format_life(row: Mapping[str, Any]) -> str:
-    """Forms the verdict with its reasons, and on what host: `dead: pid gone (boxA)`."""
+    """Form the verdict with its reasons, and on what host: `dead: pid gone (boxA)`."""
     told = row["liveness"]
     host = told["evidence"].get("host")
     reasons = f"{told['verdict']}: {', '.join(told['reasons'])}"

@@ -111,7 +111,7 @@ def sync_command(
 
 
 def _say_finds(scan: dict[str, Any] | None, said: Path | None, *, is_verbose: bool) -> None:
-    """Says what was found in what leaves: a sentence a kind, or a line each."""
+    """Say what was found in what leaves: a sentence a kind, or a line each."""
     from git_session.core.fold.finds import describe_find, group_finds
     from git_session.log.secrets.policy import tell_finds
 
@@ -126,7 +126,7 @@ def _say_finds(scan: dict[str, Any] | None, said: Path | None, *, is_verbose: bo
 
 
 def _say_what_follows(scan: dict[str, Any] | None, *, is_sent: bool) -> None:
-    """Says what to do about a credential, in a sync that nothing was refused in."""
+    """Say what to do about a credential, in a sync that nothing was refused in."""
     if scan is None or not any(found["kind"] == "credential" for found in scan["findings"]):
         return
     if scan["policy"] == "refuse":
@@ -140,7 +140,7 @@ def _say_what_follows(scan: dict[str, Any] | None, *, is_sent: bool) -> None:
 def describe_remote(
     report: dict[str, Any], nothing: str | None = None, *, is_dry_run: bool = False
 ) -> str:
-    """Forms one remote's line: what happened, and how many events came and went.
+    """Form one remote's line: what happened, and how many events came and went.
 
     `nothing` is what is said where one direction was asked for and had nothing to do.
     """

@@ -74,7 +74,7 @@ def tail_command(settings: Settings, session: str | None, is_followed: bool, lin
 
 
 def print_output(pieces: Iterable[bytes]) -> None:
-    """Prints output as it comes; for people line by line, with nothing that a terminal obeys."""
+    """Print output as it comes; for people line by line, with nothing that a terminal obeys."""
     if not is_terminal(sys.stdout):
         for piece in pieces:
             write_out(piece)

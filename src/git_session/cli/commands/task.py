@@ -150,7 +150,7 @@ def _task_pairs(row: Row, now: int) -> list[tuple[str, str]]:
 
 
 def _format_comments(comments: Sequence[Row], now: int, *, is_raw: bool) -> list[str]:
-    """Forms all comments in order; those that hold a session block as a line each, unless raw."""
+    """Form all comments in order; those that hold a session block as a line each, unless raw."""
     lines: list[str] = []
     for is_block, group in groupby(comments, lambda comment: comment["session_id"] is not None):
         if is_block and not is_raw:

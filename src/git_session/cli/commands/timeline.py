@@ -73,7 +73,7 @@ def timeline_command(
 
 
 def _has_lines() -> bool:
-    """Tells whether stdout's encoding has all the characters to draw with."""
+    """Return whether stdout's encoding has all the characters to draw with."""
     try:
         "".join(UNICODE.values()).encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -82,7 +82,7 @@ def _has_lines() -> bool:
 
 
 def _render(lines: Iterable[Line], width: int) -> list[str]:
-    """Gives lines as text, with the terminal's colours where they are wanted."""
+    """Return lines as text, with the terminal's colours where they are wanted."""
     from rich.console import Console
     from rich.text import Text
 

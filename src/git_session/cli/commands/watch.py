@@ -71,7 +71,7 @@ def _print_changes(log: SessionLog, watch: Watch) -> None:
 
 
 def _print_tables(screen: _Screen) -> None:
-    """Prints the table at first and again at each change, one below the other."""
+    """Print the table at first and again at each change, one below the other."""
     is_first = True
     for changes in screen.watch.changes():
         if changes or is_first:
@@ -82,7 +82,7 @@ def _print_tables(screen: _Screen) -> None:
 
 
 def _draw(screen: _Screen) -> None:
-    """Draws on the terminal's other screen, which goes with the program, however it ends."""
+    """Draw on the terminal's other screen, which goes with the program, however it ends."""
     from rich.console import Console
     from rich.live import Live
 
@@ -111,7 +111,7 @@ class _Screen:
         self._marked_at = -_MARK_S
 
     def mark_overlaps(self) -> None:
-        """Looks now and then which sessions change the same files; git takes a while to tell."""
+        """Look now and then which sessions change the same files; git takes a while to tell."""
         if time.monotonic() - self._marked_at < _MARK_S:
             return
         from git_session.views.overlap import find_overlaps, overlapping_sessions
@@ -120,13 +120,13 @@ class _Screen:
         self._marked_at = time.monotonic()
 
     def render(self) -> Text:
-        """Forms the whole screen for rich."""
+        """Form the whole screen for rich."""
         from rich.text import Text
 
         return Text.from_ansi("\n".join(self.lines()), no_wrap=True, overflow="crop")
 
     def lines(self) -> list[str]:
-        """Forms the whole screen: the newest sessions that fit on it, and a line under them."""
+        """Form the whole screen: the newest sessions that fit on it, and a line under them."""
         from git_session.cli.ui.sessions_table import SESSION_COLUMNS
         from git_session.cli.ui.table import Column, format_table
 

@@ -84,6 +84,6 @@ def _advise(log: SessionLog) -> str:
 
 
 def format_commit(row: Row, now: int) -> str:
-    """Forms the line of a commit; `now` is in ms since the epoch."""
+    """Form the line of a commit; `now` is in ms since the epoch."""
     about = f"({row['author']}, {format_ago(now - row['ts'])})"
     return f"{short_commit(row['commit'])}  {row['subject']}  {about}"

@@ -44,14 +44,14 @@ class Frame(NamedTuple):
     until_ts: int
 
     def column(self, ts: int) -> int:
-        """Gives the column that a time falls in; what is outside gets the first or the last."""
+        """Return the column that a time falls in; what is outside gets the first or the last."""
         length = max(self.until_ts - self.from_ts, 1)
         place = (ts - self.from_ts) * self.columns // length
         return max(0, min(self.columns - 1, place))
 
 
 def draw_timeline(row: Row, width: int, shapes: Mapping[str, str]) -> list[Line]:
-    """Draws a timeline, `width` columns wide: an axis, each lane with its bars, and the legend.
+    """Draw a timeline, `width` columns wide: an axis, each lane with its bars, and the legend.
 
     Where no round time falls into it there is no axis.
     """
@@ -70,7 +70,7 @@ def draw_timeline(row: Row, width: int, shapes: Mapping[str, str]) -> list[Line]
 
 
 def _bar_texts(bar: Row, width: int) -> list[str]:
-    """Gives what stands before a bar; a narrow terminal has room for less."""
+    """Return what stands before a bar; a narrow terminal has room for less."""
     texts = [bar["session_id"], bar["engine"], _state_text(bar)]
     if width < _NARROW:
         texts = [cut_id(strip_controls(bar["session_id"]), LEAST_ID), _state_text(bar)]
@@ -121,7 +121,7 @@ def _format_tick(ts: int, step: int) -> str:
 def _draw_bar(
     bar: Row, row: Row, frame: Frame, shapes: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Draws one bar: a run of equal cells is one piece."""
+    """Draw one bar: a run of equal cells is one piece."""
     cells = [""] * frame.columns
     for span in bar["spans"]:
         if span["until_ts"] >= frame.from_ts and span["from_ts"] <= frame.until_ts:
@@ -139,7 +139,7 @@ def _draw_bar(
 
 
 def _draw_living(cells: list[str], bar: Row, now: int, frame: Frame) -> None:
-    """Marks what lives, and since when nothing was heard of it."""
+    """Mark what lives, and since when nothing was heard of it."""
     is_quiet = now - bar["seen_ts"] > QUIET_AFTER_MS and bar["verdict"] != "alive"
     if (is_quiet or bar["verdict"] == "dead") and bar["seen_ts"] <= frame.until_ts:
         _fill(cells, frame, bar["seen_ts"], now, "quiet")

@@ -26,30 +26,30 @@ _COLORS: Final = {"spawned": "cyan", "ready": "cyan", "running": "green", "hando
 
 
 def paint_state(cell: str) -> str:
-    """Colours a state, by the word that stands in the cell last; an ended one is dim."""
+    """Colour a state, by the word that stands in the cell last; an ended one is dim."""
     words = cell.split()
     color = _COLORS.get(words[-1]) if words else None
     return click.style(cell, fg=color) if color else click.style(cell, dim=True)
 
 
 def format_exit(code: int | None, reason: str | None) -> str:
-    """Forms how a session ended: `code 0, completed`."""
+    """Form how a session ended: `code 0, completed`."""
     return ", ".join([*([] if code is None else [f"code {code}"]), *([reason] if reason else [])])
 
 
 def short_commit(commit: str | None) -> str:
-    """Forms a commit's id as git does."""
+    """Form a commit's id as git does."""
     return (commit or "")[:_SHORT]
 
 
 def short_task(task_id: str) -> str:
-    """Forms a task's id for a table: a plain issue's 32 hex digits are cut to 8."""
+    """Form a task's id for a table: a plain issue's 32 hex digits are cut to 8."""
     is_issue = len(task_id) == 32 and all(digit in "0123456789abcdef" for digit in task_id)
     return task_id[:8] if is_issue else task_id
 
 
 def format_status(row: Row) -> str:
-    """Forms how a task stands: `running`, and `running, closed` when its issue was closed at that.
+    """Form how a task stands: `running`, and `running, closed` when its issue was closed at that.
 
     A plain issue's is its state.
     """
@@ -60,13 +60,13 @@ def format_status(row: Row) -> str:
 
 
 def format_session_counts(counts: Mapping[str, int]) -> str:
-    """Forms how many sessions of a task are in each state: `1 running, 2 exit`."""
+    """Form how many sessions of a task are in each state: `1 running, 2 exit`."""
     order = ("spawned", "ready", "running", "handoff", "exit")
     return ", ".join(f"{counts[state]} {state}" for state in order if counts.get(state))
 
 
 def format_step(row: Row) -> str:
-    """Forms what a transition did to the state: `running -> handoff`, or `running` for a beat."""
+    """Form what a transition did to the state: `running -> handoff`, or `running` for a beat."""
     before, after = row["from_state"], row["to_state"]
     if row["is_late"] or before == after:
         return str(after)
@@ -74,7 +74,7 @@ def format_step(row: Row) -> str:
 
 
 def format_changes(row: Row, *, is_whole: bool = False) -> str:
-    """Forms what else a transition says: how it ended, what changed, its marks and its note.
+    """Form what else a transition says: how it ended, what changed, its marks and its note.
 
     What only a machine asks for is left out, unless `is_whole`.
     """
@@ -103,7 +103,7 @@ def format_changes(row: Row, *, is_whole: bool = False) -> str:
 
 
 def transition_columns(*, has_session: bool) -> tuple[Column, ...]:
-    """Gives the columns of transitions, those of one session without its id."""
+    """Return the columns of transitions, those of one session without its id."""
     session = (Column("", is_id=True),) if has_session else ()
     return (
         Column("", paint=lambda cell: click.style(cell, fg="yellow")),
@@ -116,7 +116,7 @@ def transition_columns(*, has_session: bool) -> tuple[Column, ...]:
 
 
 def transition_cells(row: Row, now: int, *, has_session: bool) -> list[str]:
-    """Gives one transition's cells under transition_columns; `now` is in ms since the epoch."""
+    """Return one transition's cells under transition_columns; `now` is in ms since the epoch."""
     return [
         short_commit(row["commit"]),
         format_ago(now - row["ts"]),

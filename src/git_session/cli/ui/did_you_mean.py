@@ -1,4 +1,4 @@
-"""Guesses what was meant by a command that is not there, or that takes no such word."""
+"""Guess what was meant by a command that is not there, or that takes no such word."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _MEANT: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 
 
 def guess_command(path: str, words: Iterable[str]) -> str | None:
-    """Guesses the line that was meant by the first of `words` behind `path` that says something."""
+    """Guess the line that was meant by the first of `words` behind `path` that says something."""
     meant = _MEANT.get(path, {})
     for word in words:
         found = next((line for line, tried in meant.items() if word in tried), None)

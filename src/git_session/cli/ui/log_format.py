@@ -49,7 +49,7 @@ class Format:
         self._parts.append(form[end:])
 
     def fill(self, row: Row, now: int) -> str:
-        """Fills in one transition; `now` is in ms since the epoch.
+        """Fill in one transition; `now` is in ms since the epoch.
 
         What comes from the store stands on one line, without control characters.
         """

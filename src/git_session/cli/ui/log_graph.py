@@ -35,7 +35,7 @@ def format_graph(
     *,
     has_session: bool,
 ) -> list[str]:
-    """Forms the lines of the graph of one session, of one task's, or of all, newest first."""
+    """Form the lines of the graph of one session, of one task's, or of all, newest first."""
     nodes = read_graph(log, ref, task=task)[:limit]
     drawn = [*draw_graph(nodes)]
     now, is_colored = log.clock(), has_colors()
@@ -54,7 +54,7 @@ def format_graph(
 
 
 def paint_graph(cell: str) -> str:
-    """Colours each column of a graph otherwise than its neighbours."""
+    """Colour each column of a graph otherwise than its neighbours."""
     return "".join(
         char if char == " " else click.style(char, fg=_COLORS[place // 2 % len(_COLORS)])
         for place, char in enumerate(cell)
@@ -79,14 +79,14 @@ def _content_cells(content: Content | None, now: int, *, has_session: bool) -> l
 
 
 def format_merge(merge: Merge) -> str:
-    """Forms which heads a merge brought together."""
+    """Form which heads a merge brought together."""
     return f"of {' and '.join(map(short_commit, merge.parents))}"
 
 
 def _pair_lines(
     graph: str, content: Content | None, form: Format, now: int
 ) -> Iterator[tuple[str, str]]:
-    """Pairs the lines of a filled form with the graph, whose columns go on beside them."""
+    """Pair the lines of a filled form with the graph, whose columns go on beside them."""
     if content is None:
         yield graph, ""
         return

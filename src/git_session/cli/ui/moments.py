@@ -25,7 +25,7 @@ at_option = click.option(
 
 
 def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --since and --until, which find_range reads."""
+    """Add --since and --until, which find_range reads."""
     until = click.option("--until", metavar="TIME", help="Show only sessions started by TIME.")
     since = click.option(
         "--since",
@@ -39,7 +39,7 @@ def range_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def find_range(
     log: SessionLog, since: str | None, until: str | None
 ) -> tuple[int | None, int | None]:
-    """Finds the two times (ms since the epoch) that were named. Raises UsageError."""
+    """Find the two times (ms since the epoch) that were named. Raises UsageError."""
     begin = None if since is None else log.find_moment(since).ts // 1000 * 1000
     end = None if until is None else log.find_moment(until).ts
     if begin is not None and end is not None and begin > end:
@@ -50,7 +50,7 @@ def find_range(
 
 
 def moment_data(log: SessionLog) -> dict[str, Any]:
-    """Gives what JSON says of the moment: nothing at present."""
+    """Return what JSON says of the moment: nothing at present."""
     if log.moment is None:
         return {}
     from dataclasses import asdict  # 2 ms, for those who look back
@@ -59,7 +59,7 @@ def moment_data(log: SessionLog) -> dict[str, Any]:
 
 
 def format_moment(moment: Moment) -> str:
-    """Forms a moment: its time in UTC, and its commit if it is one."""
+    """Form a moment: its time in UTC, and its commit if it is one."""
     from git_session.cli.ui.text import format_date  # 2 ms, for those who look back
 
     date = format_date(moment.ts)
@@ -67,7 +67,7 @@ def format_moment(moment: Moment) -> str:
 
 
 def say_moment(log: SessionLog, line: str = "") -> None:
-    """Says a line on stderr with the moment that it is about; without either nothing."""
+    """Say a line on stderr with the moment that it is about; without either nothing."""
     told = [] if log.moment is None else [f"as of {format_moment(log.moment)}"]
     if line or told:
         say(" - ".join([*([line] if line else []), *told]))

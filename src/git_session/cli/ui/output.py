@@ -26,7 +26,7 @@ _SHELL_WORDS: Final = r"[^A-Za-z0-9_./-]"
 
 
 def print_data(data: Any) -> None:
-    """Prints the envelope of a success."""
+    """Print the envelope of a success."""
     envelope = {"schema_version": SCHEMA_VERSION, "ok": True, "data": data}
     if _warnings:
         envelope["warnings"] = _warnings.copy()
@@ -40,12 +40,12 @@ def add_warning(code: str, message: str, hint: str) -> None:
 
 
 def format_data(data: Any) -> bytes:
-    """Forms the envelope of a success on one line, with the line's end."""
+    """Form the envelope of a success on one line, with the line's end."""
     return format_json({"schema_version": SCHEMA_VERSION, "ok": True, "data": data}) + b"\n"
 
 
 def print_data_text(text: bytes) -> None:
-    """Prints the envelope of a success around data that is JSON already, byte for byte."""
+    """Print the envelope of a success around data that is JSON already, byte for byte."""
     if is_terminal(sys.stdout):
         print_data(json.loads(text))
         return
@@ -54,18 +54,18 @@ def print_data_text(text: bytes) -> None:
 
 
 def print_failure(code: str, message: str, hint: str | None) -> None:
-    """Prints the envelope of a failure."""
+    """Print the envelope of a failure."""
     error = {"code": code, "message": message, "hint": hint}
     _print_json({"schema_version": SCHEMA_VERSION, "ok": False, "error": error})
 
 
 def print_bare_json(document: Any) -> None:
-    """Prints a document that is a result by itself, without the envelope, for people and files."""
+    """Print a document that is a result by itself, without the envelope, for people and files."""
     print_lines([json.dumps(document, indent=2)])
 
 
 def print_line(line: str) -> None:
-    """Prints one line of a result, stripped of control characters."""
+    """Print one line of a result, stripped of control characters."""
     # 2 ms, for those who print what was stored.
     from git_session.core.wire.plain_text import strip_controls
 
@@ -73,19 +73,19 @@ def print_line(line: str) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Prints lines that are fit for a terminal already."""
+    """Print lines that are fit for a terminal already."""
     write_out("".join(f"{line}\n" for line in lines))
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table: fitted to the terminal, whole in a pipe."""
+    """Print a table: fitted to the terminal, whole in a pipe."""
     from git_session.cli.ui.table import format_table
 
     print_lines(format_table(columns, rows, terminal_width(), colored=has_colors()))
 
 
 def page_lines(lines: Sequence[str], *, is_paged: bool = True) -> None:
-    """Prints lines, on a terminal through the pager that git would take."""
+    """Print lines, on a terminal through the pager that git would take."""
     pager = _choose_pager() if is_paged and lines else None
     if pager is None:
         print_lines(lines)
@@ -103,7 +103,7 @@ def page_lines(lines: Sequence[str], *, is_paged: bool = True) -> None:
 
 
 def terminal_width() -> int | None:
-    """Gives the terminal's width in columns, None when stdout is none."""
+    """Return the terminal's width in columns, None when stdout is none."""
     if not is_terminal(sys.stdout):
         return None
     import shutil  # 2 ms, of compression mostly
@@ -112,7 +112,7 @@ def terminal_width() -> int | None:
 
 
 def _choose_pager() -> str | None:
-    """Names the pager that git would take; None where there is no terminal, or none is wanted."""
+    """Name the pager that git would take; None where there is no terminal, or none is wanted."""
     if not (is_terminal(sys.stdout) and is_terminal(sys.stdin)):
         return None
     from git_session.git.child import read_pager_here  # a process, for what is paged

@@ -25,7 +25,7 @@ class Progress:
         self._is_shown = False
 
     def show(self, number: int) -> None:
-        """Says the number of things seen so far, now and then."""
+        """Say the number of things seen so far, now and then."""
         if number % _EVERY or not self._is_wanted or time.monotonic() < self._start:
             return
         sys.stderr.write(f"{_CLEAR_LINE}{number:,} {self._words}")
@@ -33,7 +33,7 @@ class Progress:
         self._is_shown = True
 
     def clear(self) -> None:
-        """Takes away what was shown."""
+        """Take away what was shown."""
         if self._is_shown:
             sys.stderr.write(_CLEAR_LINE)
             sys.stderr.flush()

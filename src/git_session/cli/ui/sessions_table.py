@@ -20,7 +20,7 @@ _WAITING: Final = "waiting"
 
 
 def paint_seen(cell: str) -> str:
-    """Colours a verdict: what needs somebody is to be seen first."""
+    """Colour a verdict: what needs somebody is to be seen first."""
     words = cell.split()
     if _WAITING in words:
         return click.style(cell, fg="yellow", bold=True)
@@ -51,7 +51,7 @@ _ABOUT_TASK: Final = ("TASK", "TITLE")
 def choose_columns(
     *, is_wide: bool = False, has_repositories: bool = False, has_task: bool = True
 ) -> tuple[Column, ...]:
-    """Gives the columns of a table of sessions."""
+    """Return the columns of a table of sessions."""
     left_out = {
         *(() if is_wide else _ONLY_WIDE),
         *(() if has_repositories else ("REPOSITORY",)),
@@ -72,7 +72,7 @@ def session_cells(
     depth: int = 0,
     repository: str = "",
 ) -> list[str]:
-    """Gives one session's cells under these columns; `is_narrow` shortens what can be.
+    """Return one session's cells under these columns; `is_narrow` shortens what can be.
 
     `depth` is how far below its first parent it stands, `repository` what that is called.
     """
@@ -97,7 +97,7 @@ def session_cells(
 
 
 def format_seen(row: Row, *, has_activity: bool = False) -> str:
-    """Forms what is known of a session's life: `alive 12s`, `dead: pid gone`, `quiet 3h, boxB`.
+    """Form what is known of a session's life: `alive 12s`, `dead: pid gone`, `quiet 3h, boxB`.
 
     Whether it waits is told here, unless beside it. Without a verdict it is when the session was
     last seen, `5m ago`; for one that exited, how.
@@ -117,7 +117,7 @@ def format_seen(row: Row, *, has_activity: bool = False) -> str:
 
 
 def format_attributes(attributes: Mapping[str, str | int]) -> str:
-    """Forms attributes on one line: `model=large tokens=48210`."""
+    """Form attributes on one line: `model=large tokens=48210`."""
     return " ".join(f"{key}={value}" for key, value in sorted(attributes.items()))
 
 
@@ -130,7 +130,7 @@ def format_footer(
     totals: tuple[int, int] = (0, 0),
     unsent: Mapping[str, int] | None = None,
 ) -> str:
-    """Forms the line under a list of sessions: how many there are, and how to see the rest.
+    """Form the line under a list of sessions: how many there are, and how to see the rest.
 
     `exited` counts those that match but for their state. `totals` are all active and all exited
     sessions, whatever was looked for: nobody asks while there is something to show. `unsent`
@@ -152,7 +152,7 @@ def format_footer(
 
 
 def _format_none(active: int, exited: int, *, is_whole: bool) -> str:
-    """Forms that no session matches, of the active ones or, `is_whole`, of all there are."""
+    """Form that no session matches, of the active ones or, `is_whole`, of all there are."""
     if not active + exited:
         return NOTHING
     if not active and not is_whole:
@@ -165,7 +165,7 @@ def _format_none(active: int, exited: int, *, is_whole: bool) -> str:
 
 
 def format_sums(sums: Mapping[str, str | int]) -> str:
-    """Forms what the attributes of the sessions come to: `in all: cost 1.25, tokens 48,210`."""
+    """Form what the attributes of the sessions come to: `in all: cost 1.25, tokens 48,210`."""
     told = [
         f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}"
         for key, value in sums.items()
@@ -174,7 +174,7 @@ def format_sums(sums: Mapping[str, str | int]) -> str:
 
 
 def _checkout_cells(checkout: Row | None) -> dict[str, str]:
-    """Gives the branch of a session's checkout, and what is there and nowhere else."""
+    """Return the branch of a session's checkout, and what is there and nowhere else."""
     if checkout is None:
         return {"BRANCH": "", "CHANGES": ""}
     words = ("ahead", "behind", "unpushed", "uncommitted")
@@ -189,7 +189,7 @@ def _checkout_cells(checkout: Row | None) -> dict[str, str]:
 
 
 def _format_urgent(active: Sequence[Row]) -> str:
-    """Forms how many of the active sessions need somebody: ` (1 dead, 2 waiting)`."""
+    """Form how many of the active sessions need somebody: ` (1 dead, 2 waiting)`."""
     counts = Counter(_urgency(row) for row in active)
     told = [f"{counts[word]} {word}" for word in ("dead", _WAITING) if counts[word]]
     return f" ({', '.join(told)})" if told else ""

@@ -15,7 +15,7 @@ from git_session.errors import EnvironmentFaultError, GitSessionError
 
 
 def say(*lines: str) -> None:
-    """Says lines on stderr, after what was printed before where both go the same way.
+    """Say lines on stderr, after what was printed before where both go the same way.
 
     A line break in one makes no further line: text from the store cannot pass for one of ours.
     """
@@ -28,37 +28,37 @@ def say(*lines: str) -> None:
 
 
 def say_warning(line: str) -> None:
-    """Says on stderr what the user should know although the command went on."""
+    """Say on stderr what the user should know although the command went on."""
     say(f"warning: {line}")
 
 
 def say_error(error: GitSessionError) -> None:
-    """Says on stderr what went wrong, and what to type next."""
+    """Say on stderr what went wrong, and what to type next."""
     # Its message has no line breaks but its own.
     say(*f"error: {error.message}".split("\n"), *([f"hint: {error.hint}"] if error.hint else []))
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tells whether a stream is a terminal."""
+    """Return whether a stream is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def has_colors() -> bool:
-    """Tells whether colours are wanted: a terminal that has them, and no NO_COLOR."""
+    """Return whether colours are wanted: a terminal that has them, and no NO_COLOR."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
         return False
     return is_terminal(sys.stdout)
 
 
 def tolerate_encodings() -> None:
-    """Makes text that the terminal's encoding lacks come out as `?` and not as a failure."""
+    """Make text that the terminal's encoding lacks come out as `?` and not as a failure."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
 
 def flush_output() -> None:
-    """Makes sure that all was written. Raises EnvironmentFaultError, or BrokenPipeError."""
+    """Make sure that all was written. Raises EnvironmentFaultError, or BrokenPipeError."""
     if sys.stdout is not None:
         try:
             sys.stdout.flush()
@@ -67,7 +67,7 @@ def flush_output() -> None:
 
 
 def close_output() -> None:
-    """Gives up on stdout, so that the interpreter does not complain about it at its end."""
+    """Return up on stdout, so that the interpreter does not complain about it at its end."""
     with suppress(OSError, AttributeError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -75,7 +75,7 @@ def close_output() -> None:
 
 
 def write_out(data: bytes | str) -> None:
-    """Writes to stdout. Raises EnvironmentFaultError, or BrokenPipeError for a reader gone."""
+    """Write to stdout. Raises EnvironmentFaultError, or BrokenPipeError for a reader gone."""
     if sys.stdout is None:
         return
     try:

@@ -38,7 +38,7 @@ def format_table(
     *,
     colored: bool = False,
 ) -> list[str]:
-    """Forms the lines of a table, the titles first where there are any.
+    """Form the lines of a table, the titles first where there are any.
 
     `width` is the terminal's in columns; None is a pipe, where nothing is left out or cut.
     Control characters are stripped from every cell.
@@ -68,7 +68,7 @@ def format_table(
 
 
 def format_pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """Forms `key: value` lines with the values aligned, and `-` where there is none."""
+    """Form `key: value` lines with the values aligned, and `-` where there is none."""
     widest = min(max((len(key) for key, _ in pairs), default=0), _WIDEST_PADDING)
     return [f"{key + ':':<{widest + 1}} {strip_controls(value) or '-'}" for key, value in pairs]
 
@@ -98,7 +98,7 @@ def _drop_columns(
 def _cut_columns(
     shown: Sequence[int], widths: list[int], leasts: Sequence[int], width: int
 ) -> None:
-    """Cuts the widest columns first, none below its least (0: it is not cut)."""
+    """Cut the widest columns first, none below its least (0: it is not cut)."""
     while (excess := _line_width(shown, widths) - width) > 0:
         soft = [n for n in shown if leasts[n] and widths[n] > leasts[n]]
         if not soft:

@@ -26,13 +26,13 @@ _UNITS: Final = (
 
 
 def format_age(ms: int) -> str:
-    """Forms a length of time in its largest unit: `12s`, `5m`, `3h`, `2d`; `in 5m` if negative."""
+    """Form a length of time in its largest unit: `12s`, `5m`, `3h`, `2d`; `in 5m` if negative."""
     number, short, _ = _largest_unit(abs(ms))
     return f"in {number}{short}" if ms <= -_SECOND else f"{number}{short}"
 
 
 def format_ago(ms: int) -> str:
-    """Forms how long ago something was: `2 hours ago`; `in 2 hours` if it is still to come."""
+    """Form how long ago something was: `2 hours ago`; `in 2 hours` if it is still to come."""
     number, _, name = _largest_unit(abs(ms))
     if number == 0:
         return "just now"
@@ -41,13 +41,13 @@ def format_ago(ms: int) -> str:
 
 
 def format_time(ts: int, now: int) -> str:
-    """Forms a time in UTC with how long ago it was; both arguments are in ms since the epoch."""
+    """Form a time in UTC with how long ago it was; both arguments are in ms since the epoch."""
     date = format_date(ts)
     return f"{date} ({format_ago(now - ts)})" if date.endswith("UTC") else date
 
 
 def format_date(ts: int) -> str:
-    """Forms a time (ms since the epoch) in UTC; as it is where no calendar has it."""
+    """Form a time (ms since the epoch) in UTC; as it is where no calendar has it."""
     try:
         date = datetime.fromtimestamp(ts // _SECOND, UTC)
     except (ValueError, OverflowError, OSError):
@@ -56,12 +56,12 @@ def format_date(ts: int) -> str:
 
 
 def count(number: int, word: str) -> str:
-    """Forms a number with its word, which gets an s unless the number is 1."""
+    """Form a number with its word, which gets an s unless the number is 1."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def cell_width(text: str) -> int:
-    """Measures how many columns of a terminal `text` takes; of a very long one about how many."""
+    """Measure how many columns of a terminal `text` takes; of a very long one about how many."""
     if text.isascii() or len(text) > _LONG:
         return len(text)
     from rich.cells import cell_len  # only text beyond ASCII pays for it
@@ -70,7 +70,7 @@ def cell_width(text: str) -> int:
 
 
 def cut_cell(text: str, width: int) -> str:
-    """Cuts `text` down to `width` columns, with `..` at the end where something is missing."""
+    """Cut `text` down to `width` columns, with `..` at the end where something is missing."""
     if cell_width(text) <= width:
         return text
     kept = max(width - len(_CUT_MARK), 0)
@@ -82,7 +82,7 @@ def cut_cell(text: str, width: int) -> str:
 
 
 def cut_id(text: str, width: int) -> str:
-    """Cuts an id down to `width` columns with `..` in it: the ids of a day differ at their end."""
+    """Cut an id down to `width` columns with `..` in it: the ids of a day differ at their end."""
     if len(text) <= width or not text.isascii():
         return cut_cell(text, width)
     kept = width - len(_CUT_MARK)

@@ -1,4 +1,4 @@
-"""Reads one JSON document from a stream that nobody may ever close.
+"""Read one JSON document from a stream that nobody may ever close.
 
 Agents leave the pipe of a hook open, and some are slow: the document's own end counts, and a
 deadline. All that comes is taken, so that whoever writes never meets a closed pipe.
@@ -20,7 +20,7 @@ _LULL_S: Final = 0.002
 
 
 def read_document(fd: int, timeout_s: float) -> Any:
-    """Reads until one whole JSON document has come, the stream ends, or the time is up.
+    """Read until one whole JSON document has come, the stream ends, or the time is up.
 
     None when there is none. A document counts as whole when nothing more is there to read at once.
     """

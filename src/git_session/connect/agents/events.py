@@ -69,7 +69,7 @@ class AgentEvent(NamedTuple):
 
 
 def parse_event(agent: str, name: str | None, document: Any) -> AgentEvent | None:
-    """Reads an event out of an agent's JSON; None when it does not say of which session it is.
+    """Read an event out of an agent's JSON; None when it does not say of which session it is.
 
     `name` is the event's where the document does not name it.
     """
@@ -108,7 +108,7 @@ def _judge_phase(word: str, subagent: str | None) -> Phase:
 
 
 def _judge_activity(word: str, document: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """Tells what an agent is at, and whether it is at work again."""
+    """Return what an agent is at, and whether it is at work again."""
     if word in _WORKING:
         return "working", True
     if word in _WAITING:

@@ -1,4 +1,4 @@
-"""Puts our entries into the agents' settings files, takes them out, and tells how they stand."""
+"""Put our entries into the agents' settings files, take them out, and report how they stand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AgentFile(NamedTuple):
     def find(
         cls, agent: str, top: Path | None, environ: Mapping[str, str], *, is_user: bool
     ) -> AgentFile:
-        """Finds an agent's settings: the user's, or those of the checkout at `top`.
+        """Find an agent's settings: the user's, or those of the checkout at `top`.
 
         Raises UsageError for an agent whose settings are not known, or without a checkout.
         """
@@ -46,7 +46,7 @@ class AgentFile(NamedTuple):
         return cls(agent, top / settings.project_file)
 
     def install(self, program: Sequence[str]) -> Row:
-        """Puts our entries in. Raises ConfigError for a file that is no such settings."""
+        """Put our entries in. Raises ConfigError for a file that is no such settings."""
         text = self._read()
         before = self._entries(text)
         try:
@@ -58,7 +58,7 @@ class AgentFile(NamedTuple):
         return self.row(action)
 
     def uninstall(self) -> Row:
-        """Takes our entries out; a file of which nothing is left goes too."""
+        """Take our entries out; a file of which nothing is left goes too."""
         text = self._read()
         try:
             wanted = remove_entries(text)
@@ -71,7 +71,7 @@ class AgentFile(NamedTuple):
         return self.row("none" if wanted == text else "removed")
 
     def row(self, action: str = "none") -> Row:
-        """Tells how our entries stand; never fails for what the file holds."""
+        """Return how our entries stand; never fails for what the file holds."""
         try:
             entries = self._entries(self._read())
         except ConfigError as error:
@@ -137,10 +137,10 @@ def list_files(top: Path | None, environ: Mapping[str, str]) -> Iterator[AgentFi
 
 
 def format_command(agent: str, program: Sequence[str]) -> str:
-    """Forms the shell command of an entry, by which it is known again, too."""
+    """Form the shell command of an entry, by which it is known again, too."""
     return f"{shlex.join(program)} hook run agent {agent}"
 
 
 def format_manual(agent: str, program: Sequence[str]) -> list[str]:
-    """Forms what to add to an agent's settings by hand."""
+    """Form what to add to an agent's settings by hand."""
     return add_entries("", agent, format_command(agent, program)).splitlines()

@@ -1,4 +1,4 @@
-"""Records what agents tell of themselves: `git session hook run agent`.
+"""Record what agents tell of themselves: `git session hook run agent`.
 
 An agent must never notice: nothing is printed, and what cannot be done is kept for `doctor`. Any
 event can be the first one that is seen, come twice, or be the last one. A tool call waits for
@@ -35,7 +35,7 @@ MODEL: Final = "model"
 
 
 def run_agent_hook(args: list[str], environ: MutableMapping[str, str]) -> None:
-    """Takes one event of an agent from stdin, or as its last argument; never fails.
+    """Take one event of an agent from stdin, or as its last argument; never fails.
 
     `args` are the agent's name and, where its JSON does not tell it, the event's. What names
     another repository than the one that the agent works in is taken out of `environ`.
@@ -57,7 +57,7 @@ def record_event(
     environ: Mapping[str, str],
     clock: Callable[[], int] = read_clock,
 ) -> None:
-    """Records one event in the repository that the agent works in; never fails."""
+    """Record one event in the repository that the agent works in; never fails."""
     path = _find_folder(event, environ)
     place = find_place(path, environ) if path is not None else None
     if path is None or place is None or not _is_ready(place):
@@ -109,14 +109,14 @@ class _Recording:
             self._beat(event.session, known)
 
     def follow_up(self) -> None:
-        """Does what follows a transition, if there was one, for an agent that hears nothing."""
+        """Do what follows a transition, if there was one, for an agent that hears nothing."""
         if self._recorded is not None:
             from git_session.sync.follow_up import follow_up
 
             follow_up(self._recorded, is_heard=False)
 
     def _open(self) -> Known:
-        """Finds the session that this one is, or starts it."""
+        """Find the session that this one is, or start it."""
         event = self.event
         log = self._open_log()
         known = self._adopt(log) or _find_recorded(log, event.agent, event.session)
@@ -163,7 +163,7 @@ class _Recording:
         return _known({"session": row})._replace(is_adopted=True, is_running=True)
 
     def _keep_up(self, known: Known) -> Known:
-        """Records that a session runs, once its agent is seen at work."""
+        """Record that a session runs, once its agent is seen at work."""
         if known.is_running or self.event.activity != "working":
             return known
         log = self._open_log()
@@ -180,7 +180,7 @@ class _Recording:
         return known
 
     def _beat(self, key: str, known: Known, *, is_child: bool = False) -> None:
-        """Notes a sign of life, and what the agent is at; a session that ended goes on."""
+        """Note a sign of life, and what the agent is at; a session that ended goes on."""
         activity, is_work = self.event.activity, self.event.is_work
 
         def beat() -> None:
@@ -218,7 +218,7 @@ class _Recording:
         self._recorded = log
 
     def _run_child(self, parent: Known) -> None:
-        """Records what a subagent does: a session of its own, on the same task."""
+        """Record what a subagent does: a session of its own, on the same task."""
         event = self.event
         key = f"{event.session}/{event.subagent}"
         with self.sessions.lock():
@@ -275,7 +275,7 @@ def _attributes(event: AgentEvent) -> dict[str, str | int]:
 
 
 def _find_recorded(log: SessionLog, agent: str, session: str) -> Known | None:
-    """Finds a session in the log by the agent's own id, as a lost file would have named it."""
+    """Find a session in the log by the agent's own id, as a lost file would have named it."""
     if log.head() is None:
         return None
     for row in reversed(log.session_rows(include_exited=True)):
@@ -286,7 +286,7 @@ def _find_recorded(log: SessionLog, agent: str, session: str) -> Known | None:
 
 
 def _find_folder(event: AgentEvent, environ: Mapping[str, str]) -> Path | None:
-    """Finds the folder of the project: where the agent was started, not where it is just now."""
+    """Find the folder of the project: where the agent was started, not where it is just now."""
     # Some agents set a variable of another one, so all are tried.
     variables = (agent.project_variable for agent in AGENTS if agent.project_variable)
     for told in (*map(environ.get, variables), event.cwd):
@@ -299,7 +299,7 @@ def _find_folder(event: AgentEvent, environ: Mapping[str, str]) -> Path | None:
 
 
 def _is_ready(place: Place) -> bool:
-    """Tells whether sessions are wanted here: not in every repository that an agent opens."""
+    """Return whether sessions are wanted here: not in every repository that an agent opens."""
     if (place.common_dir / names.GRITE_DIR / "config.toml").exists():
         return True
     try:
@@ -309,7 +309,7 @@ def _is_ready(place: Place) -> bool:
 
 
 def _find_pid(agent: str, environ: Mapping[str, str]) -> int | None:
-    """Finds the agent's own process: as it tells, else the nearest above us of its name."""
+    """Find the agent's own process: as it tells, else the nearest above us of its name."""
     from git_session.host.processes import find_ancestor
 
     for name in (known.pid_variable for known in AGENTS if known.pid_variable):

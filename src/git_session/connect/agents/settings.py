@@ -22,7 +22,7 @@ Settings = dict[str, Any]
 
 
 def add_entries(text: str, agent: str, command: str) -> str:
-    """Gives the settings with one entry of ours for each event; `text` is "" without a file.
+    """Return the settings with one entry of ours for each event; `text` is "" without a file.
 
     The text stays as it is when they are there. Raises ConfigError for what is no such file.
     """
@@ -40,7 +40,7 @@ def add_entries(text: str, agent: str, command: str) -> str:
 
 
 def remove_entries(text: str) -> str:
-    """Gives the settings without our entries, and without what would be left empty by that."""
+    """Return the settings without our entries, and without what would be left empty by that."""
     settings = parse_settings(text)
     before = json.dumps(settings)
     hooks = settings.get("hooks", {})
@@ -56,13 +56,13 @@ def remove_entries(text: str) -> str:
 
 
 def find_entries(text: str) -> dict[str, str]:
-    """Finds the commands of our entries, by their events. Raises ConfigError."""
+    """Find the commands of our entries, by their events. Raises ConfigError."""
     hooks = parse_settings(text).get("hooks", {})
     return {event: handler["command"] for event in hooks for handler in _own_handlers(hooks, event)}
 
 
 def parse_settings(text: str) -> Settings:
-    """Reads an agent's settings. Raises ConfigError when they have not the shape of any."""
+    """Read an agent's settings. Raises ConfigError when they have not the shape of any."""
     try:
         settings = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError) as error:
@@ -83,7 +83,7 @@ def _own_handlers(hooks: Settings, event: str) -> Iterator[Settings]:
 
 
 def _without_ours(group: Any) -> Any:
-    """Takes our handlers out of a group; None when nothing else is in it."""
+    """Take our handlers out of a group; None when nothing else is in it."""
     handlers = group.get("hooks") if isinstance(group, dict) else None
     if not isinstance(handlers, list) or not any(map(_is_ours, handlers)):
         return group
@@ -97,7 +97,7 @@ def _is_ours(handler: Any) -> bool:
 
 
 def _format(settings: Settings, text: str) -> str:
-    """Writes settings with the indent that the file had."""
+    """Write settings with the indent that the file had."""
     if not settings and not text.strip():
         return text
     found = _INDENT.search(text)

@@ -1,4 +1,4 @@
-"""Chooses the task that an agent works on, when nobody said so: at worst one for each branch."""
+"""Choose the task that an agent works on, when nobody said so: at worst one for each branch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEAD: Final = re.compile(r"ref: refs/heads/(\S+)")
 
 
 def choose_task(log: SessionLog, git_dir: Path, environ: Mapping[str, str]) -> str:
-    """Gives the issue id of the task: `$GIT_SESSION_TASK`, `session.task`, the branch's, its own.
+    """Return the issue id of the task: `$GIT_SESSION_TASK`, `session.task`, the branch's, its own.
 
     A task that is named and not there is passed over: an agent cannot be told of it.
     """
@@ -41,7 +41,7 @@ def choose_task(log: SessionLog, git_dir: Path, environ: Mapping[str, str]) -> s
 
 
 def read_branch(git_dir: Path) -> str:
-    """Reads the branch that a checkout is on, without asking git."""
+    """Read the branch that a checkout is on, without asking git."""
     try:
         found = _HEAD.match(read_regular(git_dir / "HEAD").decode(errors="replace"))
     except OSError:
@@ -59,7 +59,7 @@ def _find(log: SessionLog, ref: str) -> str | None:
 
 
 def _make_branch_task(log: SessionLog, branch: str) -> str:
-    """Finds the task of a branch by its label, or makes it; two that make it at once make one."""
+    """Find the task of a branch by its label, or make it; two that make it at once make one."""
     label = BRANCH_LABEL + branch
     issue_id = secrets.token_bytes(16)
 

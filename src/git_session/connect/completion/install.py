@@ -1,4 +1,4 @@
-"""Puts the completion script where a shell looks for it, for one user, and takes it away again."""
+"""Put the completion script where a shell looks for it, for one user, and take it away again."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _HINTS: Final = {
 
 
 def read_script(shell: str) -> str:
-    """Reads the completion script for a shell."""
+    """Read the completion script for a shell."""
     return (Path(__file__).parent / _FILES[shell]).read_text(encoding="utf-8")
 
 
 def find_shell(name: str | None, environ: Mapping[str, str]) -> str:
-    """Names the shell that is meant: the one named, else the user's. Raises UsageError."""
+    """Name the shell that is meant: the one named, else the user's. Raises UsageError."""
     found = name or Path(environ.get("SHELL", "")).name
     if found not in _FILES:
         what = f"there is no completion for {found}" if found else "$SHELL is not set"
@@ -44,7 +44,7 @@ def find_shell(name: str | None, environ: Mapping[str, str]) -> str:
 
 
 def install_script(shell: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Writes the script, and for zsh the lines in .zshrc that load it, unless they are there.
+    """Write the script, and for zsh the lines in .zshrc that load it, unless they are there.
 
     Raises ConflictError for a file of somebody else's, ConfigError, ReadOnlyError.
     """
@@ -58,7 +58,7 @@ def install_script(shell: str, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def uninstall_script(shell: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Takes away what install_script wrote; raises as it does."""
+    """Take away what install_script wrote; raises as it does."""
     path = _script_path(shell, environ)
     changes = []
     is_there = _read_own(path) is not None
@@ -79,7 +79,7 @@ def uninstall_script(shell: str, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _script_path(shell: str, environ: Mapping[str, str]) -> Path:
-    """Forms where the shell finds a user's script.
+    """Form where the shell finds a user's script.
 
     Source: bash-completion's README ("where should I put it"), git's contrib/completion, fish's
     "Where to put completions". fish loads `completions/git-session.fish` for `git-session` alone
@@ -119,7 +119,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _read_own(path: Path) -> bytes | None:
-    """Reads a script that is there. Raises ConflictError when somebody else wrote it."""
+    """Read a script that is there. Raises ConflictError when somebody else wrote it."""
     found = _read(path)
     if found is not None and _MARK not in found:
         raise ConflictError(
@@ -138,7 +138,7 @@ def _write(path: Path, data: bytes, before: bytes | None) -> dict[str, str]:
 
 
 def _with_block(text: bytes, folder: Path) -> bytes:
-    """Gives a .zshrc with our lines at its end, or where they stand already."""
+    """Return a .zshrc with our lines at its end, or where they stand already."""
     lines = (
         _BEGIN,
         f"fpath=({shlex.quote(str(folder))} $fpath)",
@@ -159,7 +159,7 @@ def _without_block(text: bytes) -> bytes:
 
 
 def _find_block(text: bytes) -> slice | None:
-    """Finds our lines, from the first mark to the end of the second's line; None without both."""
+    """Find our lines, from the first mark to the end of the second's line; None without both."""
     start = text.find(f"{_BEGIN}\n".encode())
     end = text.find(_END.encode(), start)
     if start < 0 or end < 0:

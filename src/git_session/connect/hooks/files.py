@@ -34,15 +34,15 @@ class HookFile:
 
     @property
     def kept(self) -> Path:
-        """Gives where what stood there before is kept."""
+        """Return where what stood there before is kept."""
         return self.path.with_name(self.hook + KEPT_ENDING)
 
     def has_kept(self) -> bool:
-        """Tells whether something stood there before, and is called."""
+        """Return whether something stood there before, and is called."""
         return os.path.lexists(self.kept)
 
     def look(self) -> State:
-        """Looks what stands there now. Raises ConflictError when it is no file."""
+        """Look what stands there now. Raises ConflictError when it is no file."""
         data = read_hook(self.path)
         if data is None:
             return "absent"
@@ -55,12 +55,12 @@ class HookFile:
         return "installed" if os.access(parse_program(data)[0], os.X_OK) else "gone"
 
     def program(self) -> list[str]:
-        """Gives the words of the program that the hook there calls; none where it is not ours."""
+        """Return the words of the program that the hook there calls; none where it is not ours."""
         data = read_hook(self.path)
         return parse_program(data) if data is not None and is_shim(data) else []
 
     def install(self, program: Sequence[str], *, is_forced: bool) -> Action:
-        """Puts the hook there, and keeps what is there now so that it is called.
+        """Put the hook there, and keep what is there now so that it is called.
 
         Raises ConflictError when there is no room to keep it, unless forced: then it is set aside,
         not to be called any more. Raises ReadOnlyError.
@@ -74,7 +74,7 @@ class HookFile:
         return "installed" if state in ("absent", "foreign") else "updated"
 
     def uninstall(self) -> Action:
-        """Takes the hook out and puts back what was there before; other people's hooks stay."""
+        """Take the hook out and put back what was there before; other people's hooks stay."""
         state = self.look()
         # Left alone, what was kept goes back under its own name, not one that a manager gave ours.
         is_left_alone = self.path.name == self.hook and self.has_kept()

@@ -21,7 +21,7 @@ _MANUAL: Final = "git session hook install --manual prints what to add by hand"
 
 
 def read_hook(path: Path) -> bytes | None:
-    """Reads a hook, the beginning of a large one; None without one.
+    """Read a hook, the beginning of a large one; None without one.
 
     One that may not be read is somebody's, and reads as empty. Raises ConflictError for a folder
     and the like.
@@ -37,7 +37,7 @@ def read_hook(path: Path) -> bytes | None:
 
 
 def write_hook(path: Path, data: bytes) -> None:
-    """Replaces a hook as a whole; it is executable for whoever may read it.
+    """Replace a hook as a whole; it is executable for whoever may read it.
 
     Its folder is made where missing. Raises ConflictError when that is no folder, ReadOnlyError.
     """
@@ -51,7 +51,7 @@ def write_hook(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, data: bytes) -> None:
-    """Replaces a file as a whole; its mode stays. Raises ReadOnlyError."""
+    """Replace a file as a whole; its mode stays. Raises ReadOnlyError."""
     try:
         replace_file(path, data)
     except ReadOnlyError as error:
@@ -60,7 +60,7 @@ def write_text(path: Path, data: bytes) -> None:
 
 
 def move_hook(path: Path, target: Path) -> None:
-    """Renames a hook, over another one if there is one. Raises ReadOnlyError."""
+    """Rename a hook, over another one if there is one. Raises ReadOnlyError."""
     try:
         os.replace(path, target)
     except OSError as error:
@@ -68,7 +68,7 @@ def move_hook(path: Path, target: Path) -> None:
 
 
 def remove_hook(path: Path) -> None:
-    """Removes a hook. Raises ReadOnlyError."""
+    """Remove a hook. Raises ReadOnlyError."""
     try:
         path.unlink()
     except OSError as error:

@@ -24,23 +24,23 @@ class Spot(Protocol):
 
     @property
     def hook(self) -> str:
-        """Names the hook."""
+        """Name the hook."""
 
     @property
     def path(self) -> Path:
-        """Gives the file that is changed."""
+        """Return the file that is changed."""
 
     def look(self) -> State:
-        """Looks what stands there now."""
+        """Look what stands there now."""
 
     def program(self) -> list[str]:
-        """Gives the words of the program that the hook calls; none where it is not ours."""
+        """Return the words of the program that the hook calls; none where it is not ours."""
 
     def install(self, program: Sequence[str], *, is_forced: bool) -> Action:
-        """Brings the hook to run. Raises ConflictError or ReadOnlyError."""
+        """Bring the hook to run. Raises ConflictError or ReadOnlyError."""
 
     def uninstall(self) -> Action:
-        """Undoes it, to the byte. Raises ReadOnlyError."""
+        """Undo it, to the byte. Raises ReadOnlyError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class HookLine:
     runner: Path
 
     def look(self) -> State:
-        """Looks whether the line stands there, and the hook that it calls."""
+        """Check whether the line stands there, and the hook that it calls."""
         text = read_hook(self.path)
         if text is None or not lines.has_line(text, self.hook):
             return "absent"
@@ -65,11 +65,11 @@ class HookLine:
         return self.inner.look() if os.access(self.runner, os.X_OK) else "disabled"
 
     def program(self) -> list[str]:
-        """Gives the words of the program that the hook calls."""
+        """Return the words of the program that the hook calls."""
         return self.inner.program()
 
     def install(self, program: Sequence[str], *, is_forced: bool) -> Action:
-        """Adds the line. Raises ConflictError where the hook is not written in shell."""
+        """Add the line. Raises ConflictError where the hook is not written in shell."""
         text = read_hook(self.path)
         if text is not None and not lines.is_shell(text):
             raise ConflictError(
@@ -84,7 +84,7 @@ class HookLine:
         return "installed"
 
     def uninstall(self) -> Action:
-        """Takes the line out, and the file away when it was made for it."""
+        """Take the line out, and the file away when it was made for it."""
         text = read_hook(self.path)
         if text is None or not lines.has_line(text, self.hook):
             return "none"
@@ -111,11 +111,11 @@ class ConfigHook:
 
     @property
     def name(self) -> str:
-        """Gives the name that the configuration calls it by."""
+        """Return the name that the configuration calls it by."""
         return f"git-session-{self.hook}"
 
     def look(self) -> State:
-        """Looks what the configuration says, and at the hook that it calls."""
+        """Look what the configuration says, and at the hook that it calls."""
         found = self.settings.config_hook(self.name)
         if found == ([], []):
             return "absent"
@@ -131,7 +131,7 @@ class ConfigHook:
         return next((f"hook.{name}.enabled" for name in off), None)
 
     def program(self) -> list[str]:
-        """Gives the words of the program that the hook calls."""
+        """Return the words of the program that the hook calls."""
         return self.inner.program()
 
     def install(self, program: Sequence[str], *, is_forced: bool) -> Action:
@@ -147,7 +147,7 @@ class ConfigHook:
         return "installed" if state == "absent" else "updated"
 
     def uninstall(self) -> Action:
-        """Takes it out of the configuration."""
+        """Take it out of the configuration."""
         if self.look() == "absent":
             return "none"
         self.settings.remove_config_hook(self.name)
@@ -168,7 +168,7 @@ class LefthookJob:
     folder: Path
 
     def look(self) -> State:
-        """Looks at the file, whether lefthook has taken it in, and at the hook that it calls."""
+        """Check the file, whether lefthook has taken it in, and at the hook that it calls."""
         if self.hook not in (self._read_hooks() or []):
             return "absent"
         if not is_lefthooks(read_hook(self.folder / self.hook)):
@@ -176,11 +176,11 @@ class LefthookJob:
         return self.inner.look()
 
     def program(self) -> list[str]:
-        """Gives the words of the program that the hook calls."""
+        """Return the words of the program that the hook calls."""
         return self.inner.program()
 
     def install(self, program: Sequence[str], *, is_forced: bool) -> Action:
-        """Adds the job to the file. Raises ConflictError where the file is somebody's."""
+        """Add the job to the file. Raises ConflictError where the file is somebody's."""
         hooks = self._read_hooks()
         if hooks is None:
             raise ConflictError(
@@ -194,7 +194,7 @@ class LefthookJob:
         return "installed"
 
     def uninstall(self) -> Action:
-        """Takes the job out, and the file away with the last one."""
+        """Take the job out, and the file away with the last one."""
         hooks = self._read_hooks()
         if hooks is None or self.hook not in hooks:
             return "none"
@@ -213,7 +213,7 @@ class LefthookJob:
 
 
 def list_spots(survey: Survey, settings: HookSettings, hook: str) -> tuple[list[Spot], list[Spot]]:
-    """Lists where a hook of ours may stand: first the places that git comes to, then the others.
+    """List where a hook of ours may stand: first the places that git comes to, then the others.
 
     The first of all is where it is put when it stands nowhere yet.
     """

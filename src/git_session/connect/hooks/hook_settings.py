@@ -1,4 +1,4 @@
-"""Asks git where it looks for hooks, and reads and writes the hooks in its configuration."""
+"""Ask git where it looks for hooks, and read and write the hooks in its configuration."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class HookSettings(GitSettings):
     """Reads and writes what a repository's configuration says of hooks."""
 
     def read_version(self) -> str:
-        """Reads what `git version` says."""
+        """Read what `git version` says."""
         return os.fsdecode(self._run(["version"], git_environment()).stdout).strip()
 
     def find_folder(self) -> HookFolder:
-        """Finds the folder in which git looks for hooks; it may be missing, or be no folder."""
+        """Find the folder in which git looks for hooks; it may be missing, or be no folder."""
         ended = self._run(["rev-parse", "--git-path", "hooks"], git_environment())
         if ended.code != 0:
             raise ConfigError(
@@ -42,7 +42,7 @@ class HookSettings(GitSettings):
         return HookFolder(Path(os.path.normpath(path)), self._read_scope())
 
     def config_hook(self, name: str) -> tuple[list[str], list[str]]:
-        """Reads a hook of the configuration: its commands and its events."""
+        """Read a hook of the configuration: its commands and its events."""
         return self.config_all(f"hook.{name}.command"), self.config_all(f"hook.{name}.event")
 
     def is_switched_off(self, name: str) -> bool:
@@ -59,12 +59,12 @@ class HookSettings(GitSettings):
         self._change("--replace-all", f"hook.{name}.enabled", "true")
 
     def write_config_hook(self, name: str, command: str, event: str) -> None:
-        """Writes a hook into the repository's own configuration. Raises ReadOnlyError."""
+        """Write a hook into the repository's own configuration. Raises ReadOnlyError."""
         for key, value in (("command", command), ("event", event)):
             self._change("--replace-all", f"hook.{name}.{key}", value)
 
     def remove_config_hook(self, name: str) -> None:
-        """Removes a hook from the repository's own configuration. Raises ReadOnlyError."""
+        """Remove a hook from the repository's own configuration. Raises ReadOnlyError."""
         self._change("--remove-section", f"hook.{name}")
 
     def _read_scope(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Puts git's hooks in place, takes them out, and tells how they stand."""
+"""Put git's hooks in place, take them out, and report how they stand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Hooks:
     """Holds git's hooks of one repository."""
 
     def __init__(self, store: ObjectStore, *, by_files: bool = False) -> None:
-        """Looks at the repository; `by_files` keeps the hooks out of git's configuration."""
+        """Check the repository; `by_files` keeps the hooks out of git's configuration."""
         self._settings = HookSettings(store.git_dir, store.worktree)
         self.survey = survey_hooks(store, self._settings)
         if by_files:
@@ -45,7 +45,7 @@ class Hooks:
     def install(
         self, hooks: Sequence[str], program: Sequence[str], *, is_forced: bool
     ) -> tuple[list[Row], GitSessionError | None]:
-        """Puts hooks in place; gives a HookRow of each and the first failure, if any.
+        """Put hooks in place; return a HookRow of each and the first failure, if any.
 
         One that stands somewhere git comes to is brought up to date there. `program` is what
         they are to call.
@@ -67,7 +67,7 @@ class Hooks:
     def uninstall(
         self, hooks: Sequence[str], *, is_forced: bool
     ) -> tuple[list[Row], GitSessionError | None]:
-        """Takes hooks out of every place that they may stand in; as install."""
+        """Take hooks out of every place that they may stand in; as install."""
         rows, errors = [], []
         for hook in choose_hooks(hooks):
             reached, others = self._list_spots(hook)
@@ -86,7 +86,7 @@ class Hooks:
         return rows, errors[0] if errors else None
 
     def wanted(self) -> set[str]:
-        """Lists the hooks that were installed and not taken out since, whatever is there now."""
+        """List the hooks that were installed and not taken out since, whatever is there now."""
         text = read_hook(self._wanted_path) or b""
         return {hook for hook in HOOKS if hook.encode() in text.split()}
 
@@ -104,7 +104,7 @@ class Hooks:
         return self.survey.common_dir / names.SESSION_DIR / "hooks.wanted"
 
     def status(self, hooks: Sequence[str] = ()) -> list[Row]:
-        """Tells how hooks stand; git itself is not made to run them."""
+        """Return how hooks stand; git itself is not made to run them."""
         return [self._make_status(hook) for hook in choose_hooks(hooks)]
 
     def find_switch(self, hook: str) -> str | None:
@@ -114,7 +114,7 @@ class Hooks:
         return next(found, None)
 
     def advice(self, hooks: Sequence[str] = ()) -> list[Row]:
-        """Tells what to add by hand for hooks, and to which file; changes nothing."""
+        """Return what to add by hand for hooks, and to which file; changes nothing."""
         rows = []
         for hook in choose_hooks(hooks):
             path = self._list_spots(hook)[0][0].path
@@ -148,7 +148,7 @@ class Hooks:
         }
 
     def _note(self, spot: Spot, state: str) -> str | None:
-        """Tells what else is to be known, or done."""
+        """Return what else is to be known, or done."""
         if state == "bypassed":
             return f"git looks in {self._shorten(self.survey.folder)} and does not come to it"
         if state == "pending":
@@ -181,7 +181,7 @@ class Hooks:
 
 
 def choose_hooks(hooks: Sequence[str]) -> list[str]:
-    """Gives the hooks that were named, all of ours when none was. Raises UsageError."""
+    """Return the hooks that were named, all of ours when none was. Raises UsageError."""
     for hook in hooks:
         if hook not in HOOKS:
             raise UsageError(f"no such hook: {hook}", f"known: {', '.join(HOOKS)}")
@@ -189,7 +189,7 @@ def choose_hooks(hooks: Sequence[str]) -> list[str]:
 
 
 def find_program(called: str, executable: str, environ: Mapping[str, str]) -> list[str]:
-    """Finds by which words, an absolute path first, a hook can call this program.
+    """Find by which words, an absolute path first, a hook can call this program.
 
     `called` is how it was called now, and `executable` the Python that runs it.
     """

@@ -26,23 +26,23 @@ _LEFTHOOK_ARGUMENTS: Final = {
 
 
 def format_call(hook: str, arguments: str) -> str:
-    """Forms the shell that calls the hook kept in the repository, if it is there."""
+    """Form the shell that calls the hook kept in the repository, if it is there."""
     path = f'"$(git rev-parse --git-common-dir)/git-session/hooks/{hook}"'
     return f'(h={path}; [ ! -x "$h" ] || exec "$h"{arguments}) || :'
 
 
 def format_line(hook: str) -> bytes:
-    """Forms the line that is added to a hook written in shell, without its end."""
+    """Form the line that is added to a hook written in shell, without its end."""
     return (format_call(hook, ' "$@"') + " # git-session").encode()
 
 
 def is_shell(text: bytes) -> bool:
-    """Tells whether a hook is written in shell: what has no `#!` is run by one."""
+    """Return whether a hook is written in shell: what has no `#!` is run by one."""
     return b"\0" not in text and (not text.startswith(b"#!") or _SHELLS.match(text) is not None)
 
 
 def add_line(text: bytes | None, hook: str) -> bytes:
-    """Adds the line to a hook's text, None for a hook that is not there yet.
+    """Add the line to a hook's text, None for a hook that is not there yet.
 
     It comes first, before anything can end the script; in pre-push last, because what is pushed
     can be read from stdin only once, and whoever wrote the script comes first.
@@ -55,12 +55,12 @@ def add_line(text: bytes | None, hook: str) -> bytes:
 
 
 def has_line(text: bytes, hook: str) -> bool:
-    """Tells whether the line stands in a hook's text."""
+    """Return whether the line stands in a hook's text."""
     return format_line(hook) in text.split(b"\n")
 
 
 def remove_line(text: bytes, hook: str) -> bytes | None:
-    """Takes the line out of a hook's text again; None when nothing else was ever there."""
+    """Take the line out of a hook's text again; None when nothing else was ever there."""
     if text == add_line(None, hook):
         return None
     lines = text.split(b"\n")
@@ -69,20 +69,20 @@ def remove_line(text: bytes, hook: str) -> bytes | None:
 
 
 def format_lefthook_file(hooks: Sequence[str]) -> str:
-    """Forms the whole file that makes lefthook run our hooks."""
+    """Form the whole file that makes lefthook run our hooks."""
     return _LEFTHOOK_MARK + format_lefthook_jobs(
         {hook: format_call(hook, _LEFTHOOK_ARGUMENTS[hook]) for hook in hooks}
     )
 
 
 def parse_lefthook_file(text: str) -> list[str] | None:
-    """Gives the hooks of a file made by format_lefthook_file; None for any other file."""
+    """Return the hooks of a file made by format_lefthook_file; None for any other file."""
     hooks = [hook for hook in _LEFTHOOK_ARGUMENTS if f"\n{hook}:\n" in text]
     return hooks if text == format_lefthook_file(hooks) else None
 
 
 def format_advice(manager: str | None, hook: str, path: str) -> tuple[str, list[str]]:
-    """Forms what to do by hand for one hook: a sentence, and the lines to add."""
+    """Form what to do by hand for one hook: a sentence, and the lines to add."""
     call = f"git session hook run {hook}"
     if manager == "lefthook":
         jobs = format_lefthook_jobs({hook: call + _LEFTHOOK_ARGUMENTS[hook]})
@@ -104,7 +104,7 @@ def format_advice(manager: str | None, hook: str, path: str) -> tuple[str, list[
 
 
 def format_lefthook_jobs(calls: Mapping[str, str]) -> str:
-    """Forms lefthook's YAML for the calls of some hooks."""
+    """Form lefthook's YAML for the calls of some hooks."""
     return "".join(
         f"{hook}:\n  jobs:\n    - name: git-session\n"
         + "      use_stdin: true\n" * (hook == "pre-push")

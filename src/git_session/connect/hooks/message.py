@@ -20,7 +20,7 @@ _FREE: Final = (*range(1, 10), *range(11, 128))
 
 
 def may_carry_trailer(message: bytes, source: str, comments: tuple[bytes, ...]) -> bool:
-    """Tells whether a trailer may be added to a message that git is about to use.
+    """Return whether a trailer may be added to a message that git is about to use.
 
     `source` is where git has it from, empty when from nowhere; `comments` is what a line of
     comment may begin with. An empty message must stay empty and a template untouched, as that
@@ -35,12 +35,12 @@ def may_carry_trailer(message: bytes, source: str, comments: tuple[bytes, ...]) 
 
 
 def choose_comments(configured: bytes | None) -> tuple[bytes, ...]:
-    """Gives what lines of comment may begin with under a `core.commentChar`."""
+    """Return what lines of comment may begin with under a `core.commentChar`."""
     return _AUTOMATIC if configured == b"auto" else (configured or b"#",)
 
 
 def choose_unused(message: bytes) -> str:
-    """Gives a character that no line begins with.
+    """Return a character that no line begins with.
 
     Without an editor git takes every line for what was meant; interpret-trailers must then take
     none for a comment, or the trailer would land above a last line that begins with `#`.

@@ -1,4 +1,4 @@
-"""Sends the log along with a push: to the same remote, for a bounded time, at nobody's cost."""
+"""Send the log along with a push: to the same remote, for a bounded time, at nobody's cost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _TimeIsUpError(BaseException):
 
 
 def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> None:
-    """Syncs the log with the remote of a push, unless that is none to sync with.
+    """Sync the log with the remote of a push, unless that is none to sync with.
 
     `remote` and `url` are as git tells them to pre-push: where a push goes to a bare address both
     are that. What could not be done within the time is told in one sentence, and what
@@ -57,7 +57,7 @@ def send_along(remote: str, url: str, *, on_failure: Callable[[str], None]) -> N
 
 
 def read_timeout(git: GitSettings) -> int:
-    """Reads how many seconds a push may wait for the log. Raises ConfigError."""
+    """Read how many seconds a push may wait for the log. Raises ConfigError."""
     value = git.read_text(TIMEOUT_KEY, default=str(_TIMEOUT_S))
     found = parse_number(value)
     if found is None:
@@ -69,7 +69,7 @@ def read_timeout(git: GitSettings) -> int:
 
 
 def _is_ours(store: ObjectStore, git: Git, remote: str, url: str) -> bool:
-    """Tells whether a remote is one that a sync would use, or was seen to hold a log."""
+    """Return whether a remote is one that a sync would use, or was seen to hold a log."""
     tracking = names.tracking_ref(tracking_name(remote), names.WAL_REF)
     if store.read_ref(tracking) is not None:
         return True
@@ -80,7 +80,7 @@ def _is_ours(store: ObjectStore, git: Git, remote: str, url: str) -> bool:
 
 @contextmanager
 def _time_limit(seconds: int) -> Iterator[None]:
-    """Raises _TimeIsUpError in the block when its time is up, whatever it waits for."""
+    """Raise _TimeIsUpError in the block when its time is up, whatever it waits for."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise _TimeIsUpError

@@ -17,7 +17,7 @@ from git_session.errors import EnvironmentFaultError, GitSessionError, UsageErro
 def run_whole(
     hook: str, args: Sequence[str], program: Sequence[str], environ: Mapping[str, str]
 ) -> NoReturn:
-    """Runs a whole hook, as a hook manager or a line in somebody's own hook calls it.
+    """Run a whole hook, as a hook manager or a line in somebody's own hook calls it.
 
     Becomes the shell that plays the same text as the installed hook, and does not come back.
     Raises UsageError for a hook that is not ours, EnvironmentFaultError.
@@ -34,7 +34,7 @@ def run_whole(
 def finish_hook(
     args: Sequence[str], environ: Mapping[str, str], on_failure: Callable[[str], None]
 ) -> None:
-    """Does what the shell of an installed hook left to do; `args` are the hook's name and more.
+    """Do what the shell of an installed hook left to do; `args` are the hook's name and more.
 
     May become another program and not come back.
     """
@@ -54,7 +54,7 @@ def finish_hook(
 
 
 def _add_trailer(session: str, path: str, source: str, environ: Mapping[str, str]) -> None:
-    """Becomes the git that adds the trailer, unless the message has to stay as it is."""
+    """Become the git that adds the trailer, unless the message has to stay as it is."""
     from git_session.connect.hooks import message
     from git_session.git.handover import become_program
 
@@ -89,7 +89,7 @@ def _is_id(session: str) -> bool:
 
 
 def _read_comment_char() -> bytes | None:
-    """Reads what the last of core.commentChar and core.commentString says; None when unset."""
+    """Read what the last of core.commentChar and core.commentString says; None when unset."""
     from git_session.git.child import read_setting_here
 
     return read_setting_here(r"^core\.comment(char|string)$")
@@ -105,7 +105,7 @@ def _read_bytes(path: str) -> bytes:
 
 
 def _read_arguments(hook: str, given: int, environ: Mapping[str, str]) -> list[str]:
-    """Reads what the pre-commit framework tells in the environment instead of by arguments."""
+    """Read what the pre-commit framework tells in the environment instead of by arguments."""
     if hook == "prepare-commit-msg" and given == 1:
         told = ("PRE_COMMIT_COMMIT_MSG_SOURCE", "PRE_COMMIT_COMMIT_OBJECT_NAME")
     elif hook == "pre-push" and given == 0:

@@ -36,7 +36,7 @@ _PROGRAM_LINE: Final = re.compile(r'^program\(\) \{ (.+) "\$@"; \}$', re.MULTILI
 
 
 def format_shim(hook: str, program: Sequence[str]) -> str:
-    """Forms the text of one hook, which calls `program` (its words, an absolute path first)."""
+    """Form the text of one hook, which calls `program` (its words, an absolute path first)."""
     text = "\n".join(_read_part(part) for part in _PARTS[hook])
     words = {
         "@HOOK@": hook,
@@ -52,12 +52,12 @@ def format_shim(hook: str, program: Sequence[str]) -> str:
 
 
 def is_shim(data: bytes) -> bool:
-    """Tells whether a file's content says that it is one of our hooks."""
+    """Return whether a file's content says that it is one of our hooks."""
     return _MARK.match(data) is not None
 
 
 def parse_program(data: bytes) -> list[str]:
-    """Gives the words of the program that one of our hooks calls; none where it was changed."""
+    """Return the words of the program that one of our hooks calls; none where it was changed."""
     found = _PROGRAM_LINE.search(data.decode(errors="surrogateescape"))
     try:
         return shlex.split(found[1]) if found else []
@@ -66,7 +66,7 @@ def parse_program(data: bytes) -> list[str]:
 
 
 def is_unchanged(data: bytes, hook: str) -> bool:
-    """Tells whether a file's content is what this or another version made for a hook."""
+    """Return whether a file's content is what this or another version made for a hook."""
     found = _MARK.match(data)
     if found is None or found[1].decode() != hook or not parse_program(data):
         return False
@@ -75,7 +75,7 @@ def is_unchanged(data: bytes, hook: str) -> bool:
 
 
 def encode_shim(hook: str, program: Sequence[str]) -> bytes:
-    """Forms the bytes of one hook."""
+    """Form the bytes of one hook."""
     return format_shim(hook, program).encode(errors="surrogateescape")
 
 

@@ -49,28 +49,28 @@ class Survey:
 
     @property
     def own_folder(self) -> Path:
-        """Gives where hooks are kept that a line in somebody else's file calls."""
+        """Return where hooks are kept that a line in somebody else's file calls."""
         return self.common_dir / names.SESSION_DIR / "hooks"
 
     @property
     def is_shared(self) -> bool:
-        """Tells whether the folder serves other repositories, too."""
+        """Return whether the folder serves other repositories, too."""
         return self.scope in ("global", "system")
 
     @property
     def is_in_checkout(self) -> bool:
-        """Tells whether the folder is part of the checkout, and so probably of what is tracked."""
+        """Return whether the folder is part of the checkout, and so probably of what is tracked."""
         if self.top is None or self.folder.is_relative_to(self.common_dir):
             return False
         return self.folder.is_relative_to(self.top)
 
     def with_config_hooks(self, are_there: bool) -> Survey:
-        """Gives the same for a git that has hooks in its configuration, or has none."""
+        """Return the same for a git that has hooks in its configuration, or has none."""
         return replace(self, has_config_hooks=are_there)
 
 
 def has_config_hooks(version: str) -> bool:
-    """Tells from what `git version` says whether this git runs hooks of its configuration.
+    """Report from what `git version` says whether this git runs hooks of its configuration.
 
     Source: git's release notes of 2.54; git-hook(1).
     """
@@ -91,7 +91,7 @@ def _is_since(version: str, since: tuple[int, int]) -> bool:
 
 
 def survey_hooks(store: ObjectStore, settings: HookSettings) -> Survey:
-    """Looks where git would look, and for hook managers. Raises ConfigError."""
+    """Look where git would look, and for hook managers. Raises ConfigError."""
     path, scope = settings.find_folder()
     version = settings.read_version()
     return Survey(
@@ -106,7 +106,7 @@ def survey_hooks(store: ObjectStore, settings: HookSettings) -> Survey:
 
 
 def find_manager(folder: Path, top: Path | None) -> Manager | None:
-    """Finds the hook manager that a folder of hooks, or a checkout, belongs to."""
+    """Find the hook manager that a folder of hooks, or a checkout, belongs to."""
     if folder.parts[-2:] == (".husky", "_"):
         return "husky"
     if any(_LEFTHOOK_CALL in text for text in _read_hooks(folder)):
@@ -121,12 +121,12 @@ def find_manager(folder: Path, top: Path | None) -> Manager | None:
 
 
 def is_pre_commits(text: bytes | None) -> bool:
-    """Tells whether a hook was written by the pre-commit framework."""
+    """Return whether a hook was written by the pre-commit framework."""
     return text is not None and _PRE_COMMIT_MARK in text[:1024]
 
 
 def is_lefthooks(text: bytes | None) -> bool:
-    """Tells whether a hook was written by lefthook."""
+    """Return whether a hook was written by lefthook."""
     return text is not None and _LEFTHOOK_CALL in text
 
 

@@ -59,7 +59,7 @@ class Problem:
 
 
 def describe_fault(event: Event) -> Fault:
-    """Describes why an event that has a `fault` cannot be folded; the code is the fault."""
+    """Describe why an event that has a `fault` cannot be folded; the code is the fault."""
     message = f"event {event.event_id.hex()[:12]} is left out: {_FAULTS[event.fault]}"
     return Fault(event.fault, message)
 
@@ -71,12 +71,12 @@ def describe_chunk(error: WireError, path: str, data: bytes) -> Fault:
 
 
 def describe_large(path: str) -> str:
-    """Describes a file that is too large to be read."""
+    """Describe a file that is too large to be read."""
     return f"{path} is left out: it is larger than {LARGEST >> 20} MiB"
 
 
 def describe_doubt(event: Event, verdict: bool | None, policy: Policy) -> Fault | None:
-    """Describes what is wrong with an event's signature, which is not good; None to say nothing.
+    """Describe what is wrong with an event's signature, which is not good; None to say nothing.
 
     `verdict` is False for a wrong one, None where there is none or nobody knows the key. What is
     left out is named one by one; what merely lacks something is said once an actor.

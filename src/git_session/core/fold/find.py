@@ -1,4 +1,4 @@
-"""Finds the task or session that a person means: an id, a unique prefix of one, or TASK/SESSION."""
+"""Find the task or session that a person means: an id, a unique prefix of one, or TASK/SESSION."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Found = tuple[FoldedIssue, Life]
 
 
 def find_task(replay: Replay, ref: str) -> FoldedIssue:
-    """Finds a task by task id, issue id, or a unique prefix of either.
+    """Find a task by task id, issue id, or a unique prefix of either.
 
     Raises NotFoundError, or AmbiguousError with the candidates.
     """
@@ -49,7 +49,7 @@ def find_task(replay: Replay, ref: str) -> FoldedIssue:
 
 
 def find_session(replay: Replay, ref: str) -> Found:
-    """Finds a session by its id, a unique prefix of it, or `TASK/SESSION` where two share one.
+    """Find a session by its id, a unique prefix of it, or `TASK/SESSION` where two share one.
 
     Raises NotFoundError, or AmbiguousError with the candidates.
     """
@@ -78,14 +78,14 @@ def find_session(replay: Replay, ref: str) -> Found:
 
 
 def has_exited(replay: Replay, issue_id: str, session_id: str) -> bool:
-    """Tells whether the log knows a session, whose issue's id is in hex, and its end."""
+    """Return whether the log knows a session, whose issue's id is in hex, and its end."""
     folded = replay.issue(bytes.fromhex(issue_id))
     life = None if folded is None else folded.sessions.lives.get(session_id)
     return life is not None and life.state.is_exit
 
 
 def _split(replay: Replay, ref: str, refs: list[tuple[bytes, str]]) -> tuple[str | None, str]:
-    """Splits `TASK/SESSION`; without a task it is a session's id, as far as it is given.
+    """Split `TASK/SESSION`; without a task it is a session's id, as far as it is given.
 
     Ids that others made can hold slashes themselves, so those that are there decide: first a
     whole id of a task before the slash, then a session of that name.
@@ -105,7 +105,7 @@ def _split(replay: Replay, ref: str, refs: list[tuple[bytes, str]]) -> tuple[str
 
 
 def _find_exact(replay: Replay, session_id: str) -> Found | None:
-    """Finds a session by its whole id without listing them all; None unless there is just one."""
+    """Find a session by its whole id without listing them all; None unless there is just one."""
     if replay.source is not None or "/" in session_id:
         return None
     found = replay.holders(session_id)
@@ -115,7 +115,7 @@ def _find_exact(replay: Replay, session_id: str) -> Found | None:
 
 
 def task_refs(replay: Replay) -> list[tuple[bytes, str, str]]:
-    """Lists the issues that were created: issue id, task id and title."""
+    """List the issues that were created: issue id, task id and title."""
     remembered: list[tuple[bytes, str, str]] = replay.ask(lambda source: source.task_refs(), [])
     refs = [found for found in remembered if found[0] not in replay.changed]
     created = (folded.issue for folded in changed_issues(replay) if folded.issue.is_created)
@@ -124,7 +124,7 @@ def task_refs(replay: Replay) -> list[tuple[bytes, str, str]]:
 
 
 def session_refs(replay: Replay) -> list[tuple[bytes, str]]:
-    """Lists the sessions: issue id and session id."""
+    """List the sessions: issue id and session id."""
     remembered: list[tuple[bytes, str]] = replay.ask(lambda source: source.session_refs(), [])
     refs = [found for found in remembered if found[0] not in replay.changed]
     refs += [
@@ -164,7 +164,7 @@ def _pick(
 def suggest_task(
     ref: str, tasks: Sequence[tuple[bytes, str, str]], sessions: Iterable[tuple[bytes, str]]
 ) -> str | None:
-    """Forms a question or a pointer: the task of a session, of such a title, or of a similar id."""
+    """Form a question or a pointer: the task of a session, of such a title, or of a similar id."""
     of_session = {issue_id for issue_id, session_id in sessions if ref == session_id}
     owners = [task_id for issue_id, task_id, _ in tasks if issue_id in of_session]
     if owners:
@@ -179,14 +179,14 @@ def suggest_task(
 def suggest_session(
     ref: str, sessions: Iterable[tuple[bytes, str]], tasks: Iterable[tuple[bytes, str, str]]
 ) -> str | None:
-    """Forms a question or a pointer: that it is a task, or the sessions of a similar id."""
+    """Form a question or a pointer: that it is a task, or the sessions of a similar id."""
     if any(ref in (task_id, issue_id.hex()) for issue_id, task_id, _ in tasks):
         return f"that is a task: git session list --task {quote_word(ref)} lists its sessions"
     return _ask(_similar(ref, [session_id for _, session_id in sessions]))
 
 
 def _similar(ref: str, names: Sequence[str]) -> list[str]:
-    """Finds the names that end in `ref`, as tables show them cut, else those that begin like it."""
+    """Find the names that end in `ref`, as tables show them cut, else those that begin like it."""
     ending = ref.rpartition("..")[2]
     if len(ending) == _ENDING and (found := [n for n in names if n.endswith(f"-{ending}")]):
         return found

@@ -59,7 +59,7 @@ _TOLERANCE_MS: Final = 5 * 60 * 1000
 
 
 def finding_row(problem: Problem) -> Row:
-    """Makes the row of a Finding from a problem."""
+    """Make the row of a Finding from a problem."""
     return {
         "code": problem.code,
         "severity": "error" if problem.code in ERRORS else "warning",
@@ -72,7 +72,7 @@ def finding_row(problem: Problem) -> Row:
 
 
 def find_oddities(replay: Replay, now: int) -> Iterator[Problem]:
-    """Finds what events that are good by themselves say oddly; `now` is in ms since the epoch."""
+    """Find what events that are good by themselves say oddly; `now` is in ms since the epoch."""
     users: dict[str, list[str]] = {}
     for event in good_events(replay):
         if event.ts > now + _TOLERANCE_MS:
@@ -90,7 +90,7 @@ def find_oddities(replay: Replay, now: int) -> Iterator[Problem]:
 
 
 def good_events(replay: Replay) -> Iterator[Event]:
-    """Gives every event that was read and not left out."""
+    """Return every event that was read and not left out."""
     for event_id in replay.origin:
         event = replay.find_event(event_id)
         if event is not None:

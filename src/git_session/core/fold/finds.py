@@ -24,7 +24,7 @@ _NAMED: Final = 3
 
 
 def explain_finds(rows: Sequence[Row], failure: str | None) -> list[str]:
-    """Forms one sentence for each kind of find, in which the first few are named."""
+    """Form one sentence for each kind of find, in which the first few are named."""
     sentences = [f"{words} {_enumerate(finds)}" for words, finds in group_finds(rows)]
     if failure:
         sentences.append(f"what leaves was not scanned for credentials: {failure}")
@@ -32,7 +32,7 @@ def explain_finds(rows: Sequence[Row], failure: str | None) -> list[str]:
 
 
 def group_finds(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Gives the finds of each kind that there are, after the words that introduce them."""
+    """Return the finds of each kind that there are, after the words that introduce them."""
     for kind, words in WORDS.items():
         finds = [row for row in rows if row["kind"] == kind]
         if finds:
@@ -40,7 +40,7 @@ def group_finds(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 
 
 def describe_find(row: Row) -> str:
-    """Forms the words for one find: what, where, and in which commit; never the text itself."""
+    """Form the words for one find: what, where, and in which commit; never the text itself."""
     whose = (
         f"session {row['session_id']}"
         if row["session_id"]

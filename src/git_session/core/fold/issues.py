@@ -40,38 +40,38 @@ class Issue:
 
     @property
     def hex(self) -> str:
-        """Gives the issue id as 32 hex digits."""
+        """Return the issue id as 32 hex digits."""
         return self.issue_id.hex()
 
     @property
     def task_id(self) -> str:
-        """Gives the task id of the newest `task:` label, or the issue's own id without one."""
+        """Return the task id of the newest `task:` label, or the issue's own id without one."""
         return self.newest_label(names.TASK_LABEL) or self.hex
 
     @property
     def status(self) -> str | None:
-        """Gives the task status of the newest `status:` label, or None without one."""
+        """Return the task status of the newest `status:` label, or None without one."""
         return self.newest_label(names.STATUS_LABEL)
 
     @property
     def convoy_id(self) -> str | None:
-        """Gives the convoy of the newest `convoy:` label, or None without one."""
+        """Return the convoy of the newest `convoy:` label, or None without one."""
         return self.newest_label(names.CONVOY_LABEL)
 
     @property
     def is_task(self) -> bool:
-        """Tells whether brat would call this issue a task."""
+        """Return whether brat would call this issue a task."""
         return (
             names.TYPE_TASK_LABEL in self.labels or self.newest_label(names.TASK_LABEL) is not None
         )
 
     @property
     def is_convoy(self) -> bool:
-        """Tells whether this issue is a convoy."""
+        """Return whether this issue is a convoy."""
         return names.TYPE_CONVOY_LABEL in self.labels
 
     def newest_label(self, prefix: str) -> str | None:
-        """Gives what follows `prefix` in the label added last; of equals the larger name."""
+        """Return what follows `prefix` in the label added last; of equals the larger name."""
         found = [
             (number, label) for label, number in self.labels.items() if label.startswith(prefix)
         ]
@@ -79,7 +79,7 @@ class Issue:
 
 
 def fold_issue(issue_id: bytes, events: Iterable[Event]) -> Issue:
-    """Folds the events of one issue, whatever order they come in.
+    """Fold the events of one issue, whatever order they come in.
 
     The smallest IssueCreated counts first whatever its clock said; events that stand before
     it in the fold order are noted in `early`, further creations in `created_again`.
@@ -103,7 +103,7 @@ def fold_issue(issue_id: bytes, events: Iterable[Event]) -> Issue:
 
 
 def is_issue_event(event: Event) -> bool:
-    """Tells whether an event belongs to an issue; context events use derived ids."""
+    """Return whether an event belongs to an issue; context events use derived ids."""
     return event.kind not in (kinds.CONTEXT_UPDATED, kinds.PROJECT_CONTEXT_UPDATED)
 
 

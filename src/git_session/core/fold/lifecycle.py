@@ -30,25 +30,25 @@ _NEXT_STATUS: Final = {
 
 
 def rank_of(state: str) -> int:
-    """Tells how far along a session state is: spawned 0, exit 4."""
+    """Return how far along a session state is: spawned 0, exit 4."""
     return _RANK[state]
 
 
 def next_states(state: str | None) -> tuple[str, ...]:
-    """Lists the session states allowed from `state`; a session begins as spawned."""
+    """List the session states allowed from `state`; a session begins as spawned."""
     return ("spawned",) if state is None else _NEXT_STATE[state]
 
 
 def is_allowed(before: str | None, after: str) -> bool:
-    """Tells whether a session may go from one state to another; the same again is a beat."""
+    """Return whether a session may go from one state to another; the same again is a beat."""
     return after in next_states(before)
 
 
 def next_statuses(status: str | None) -> tuple[str, ...]:
-    """Lists the task statuses allowed from `status`; a task without one may take any."""
+    """List the task statuses allowed from `status`; a task without one may take any."""
     return TASK_STATUSES if status is None else _NEXT_STATUS.get(status, TASK_STATUSES)
 
 
 def is_final_status(status: str | None) -> bool:
-    """Tells whether a task of this status is over."""
+    """Return whether a task of this status is over."""
     return status in ("merged", "dropped")

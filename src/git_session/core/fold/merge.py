@@ -41,7 +41,7 @@ class Head:
 
     @property
     def whole(self) -> set[str]:
-        """Gives what names the files that a merge carries whole."""
+        """Return what names the files that a merge carries whole."""
         return {*self.newer, *self.large}
 
 
@@ -58,7 +58,7 @@ class MergePlan:
 
 
 def gather_head(tip: LogCommit, commits: Iterable[LogCommit]) -> Head:
-    """Gathers the events that stand in `commits`, for the head whose own commit is `tip`.
+    """Gather the events that stand in `commits`, for the head whose own commit is `tip`.
 
     A chunk that neither decodes nor has the hash it is named for is damage: it stays where
     it is and fsck names it.
@@ -77,17 +77,17 @@ def gather_head(tip: LogCommit, commits: Iterable[LogCommit]) -> Head:
 
 
 def holds_all_of(one: Head, other: Head) -> bool:
-    """Tells whether whoever reads `one` misses nothing that reading `other` finds."""
+    """Return whether whoever reads `one` misses nothing that reading `other` finds."""
     return other.events <= one.events and other.whole <= one.whole
 
 
 def holds_the_same(one: Head, other: Head) -> bool:
-    """Tells whether two heads read as the same, whatever their ids."""
+    """Return whether two heads read as the same, whatever their ids."""
     return one.events == other.events and one.whole == other.whole
 
 
 def plan_merge(one: Head, other: Head) -> MergePlan:
-    """Plans the merge of two heads; the order in which they are given does not matter.
+    """Plan the merge of two heads; the order in which they are given does not matter.
 
     Raises TooLargeError when the events to carry are more than one chunk holds.
     """
@@ -125,7 +125,7 @@ def _plan_carrying(first: Head, second: Head, parents: tuple[str, ...]) -> Merge
 
 
 def is_transition(raw: bytes) -> bool:
-    """Tells whether an event's bytes are a comment with a session block."""
+    """Return whether an event's bytes are a comment with a session block."""
     event = decode_sound_event(raw)
     if event is None or event.kind != COMMENT_ADDED or event.payload is None:
         return False
@@ -151,13 +151,13 @@ def gather_large(head: Head, commit: LogCommit) -> None:
 
 
 def _choose_path(path: str, name: str) -> str:
-    """Chooses where a merge carries a file: where it is, or by its `name` (64 hex digits)."""
+    """Choose where a merge carries a file: where it is, or by its `name` (64 hex digits)."""
     # Two paths that were made up could not stand in one tree: a file where a folder should be.
     return path if _CHUNK_PATH.fullmatch(path) else names.chunk_path(None, name)
 
 
 def _order(one: Head, other: Head) -> tuple[Head, Head]:
-    """Puts the head with more events that the other lacks first; of equals the smaller id."""
+    """Put the head with more events that the other lacks first; of equals the smaller id."""
     mine, theirs = len(one.events - other.events), len(other.events - one.events)
     if (-mine, one.oid) <= (-theirs, other.oid):
         return one, other

@@ -1,4 +1,4 @@
-"""Plans what to append: the events that one transition or one task command needs.
+"""Plan what to append: the events that one transition or one task command needs.
 
 Everything here is pure: the clock, the actor and the ids are arguments. Of the labels that
 brat keeps beside the comment, only those that really change something become events.
@@ -41,7 +41,7 @@ class Draft:
 
 
 def next_timestamp(now: int, events: Iterable[Event]) -> int:
-    """Gives the time of the next event of an issue: now, or one past its newest event.
+    """Return the time of the next event of an issue: now, or one past its newest event.
 
     Events more than a day ahead of `now` do not count, so that one wrong clock does not
     poison the issue. All times are ms since the epoch.
@@ -53,7 +53,7 @@ def next_timestamp(now: int, events: Iterable[Event]) -> int:
 def plan_block(
     issue: Issue, life: Life | None, state: SessionState, note: str | None
 ) -> list[Draft]:
-    """Plans the comment of one transition and the labels that change with it.
+    """Plan the comment of one transition and the labels that change with it.
 
     Raises UsageError when the note holds a mark of a session block.
     """
@@ -116,7 +116,7 @@ def plan_end(
 
 
 def plan_status(issue: Issue, status: str, *, is_forced: bool) -> list[Draft]:
-    """Plans the label events that move a task to another status.
+    """Plan the label events that move a task to another status.
 
     Raises TransitionError, with the statuses that are allowed from here, unless forced.
     """
@@ -165,7 +165,7 @@ def keep_effective(
 
 
 def plan_comment(text: str) -> Draft:
-    """Plans a comment. Raises UsageError when it is empty or holds a mark of a session block."""
+    """Plan a comment. Raises UsageError when it is empty or holds a mark of a session block."""
     if not text.strip():
         raise UsageError("the comment is empty", "git session task comment TASK -m TEXT")
     _refuse_marks(text, "comment")
@@ -173,7 +173,7 @@ def plan_comment(text: str) -> Draft:
 
 
 def plan_task(title: str, body: str, task_id: str, convoy_id: str | None) -> Draft:
-    """Plans the creation of a task with the labels that brat gives one."""
+    """Plan the creation of a task with the labels that brat gives one."""
     labels = [
         names.TYPE_TASK_LABEL,
         names.TASK_LABEL + task_id,

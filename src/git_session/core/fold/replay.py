@@ -66,7 +66,7 @@ class Replay:
     _unlisted: set[bytes] = field(default_factory=set)
 
     def add(self, commits: Iterable[LogCommit], base: str | None = None) -> None:
-        """Takes in commits, newest first, that were not taken in before.
+        """Take in commits, newest first, that were not taken in before.
 
         `base` is the head up to which everything was known. Where the line does not lead through
         it any more, its own events now stand in a merge, as they would if all were read anew.
@@ -99,14 +99,14 @@ class Replay:
             self._change_lines()
 
     def add_built(self, commit: LogCommit, events: Iterable[Event]) -> None:
-        """Takes in a commit that was just made after all others here, of events just built."""
+        """Take in a commit that was just made after all others here, of events just built."""
         self._again.clear()
         self.commits[commit.oid] = commit.time
         for event in events:
             self._take(event, commit, commit.chunks[0][0], set())
 
     def report(self, problem: Problem) -> None:
-        """Notes a problem that was met while reading, here or by the store."""
+        """Note a problem that was met while reading, here or by the store."""
         self.problems.append(problem)
         if problem.actor:
             self._doubted.add((problem.code, problem.actor))
@@ -115,15 +115,15 @@ class Replay:
 
     @property
     def requires_signature(self) -> bool:
-        """Tells whether no event is read without a good signature."""
+        """Return whether no event is read without a good signature."""
         return self.policy == "require"
 
     def __contains__(self, oid: object) -> bool:
-        """Tells whether a commit was read already, here or by the source."""
+        """Return whether a commit was read already, here or by the source."""
         return oid in self.commits or self.ask(lambda source: oid in source, nothing=False)
 
     def ask(self, question: Callable[[Source], T], nothing: T) -> T:
-        """Asks the source; without one, or when it is lost, the answer is `nothing`.
+        """Ask the source; without one, or when it is lost, the answer is `nothing`.
 
         After a loss every issue counts as changed, so ask first and then look at what changed.
         """
@@ -136,7 +136,7 @@ class Replay:
             return nothing
 
     def issue(self, issue_id: bytes) -> FoldedIssue | None:
-        """Folds one issue; None when the log holds no event of it."""
+        """Fold one issue; None when the log holds no event of it."""
         folded = self._folded.get(issue_id)
         if folded is None and (events := self.events_of(issue_id)):
             issue = fold_issue(issue_id, events)
@@ -144,14 +144,14 @@ class Replay:
         return folded
 
     def issues(self) -> Iterator[FoldedIssue]:
-        """Folds every issue, those without an IssueCreated included."""
+        """Fold every issue, those without an IssueCreated included."""
         for issue_id in self.issue_ids():
             folded = self.issue(issue_id)
             if folded is not None:
                 yield folded
 
     def holders(self, session_id: str) -> list[FoldedIssue]:
-        """Folds the issues with a session of that id, of those the source does not tell of."""
+        """Fold the issues with a session of that id, of those the source does not tell of."""
         while self._unlisted:
             issue_id = self._unlisted.pop()
             folded = self.issue(issue_id)
@@ -161,37 +161,37 @@ class Replay:
         return [folded for folded in found if folded is not None]
 
     def issue_ids(self) -> list[bytes]:
-        """Lists the issues that there are events of, and the ids that context events use."""
+        """List the issues that there are events of, and the ids that context events use."""
         remembered: list[bytes] = self.ask(lambda source: source.issue_ids(), [])
         return list(dict.fromkeys([*remembered, *self.events]))
 
     def events_of(self, issue_id: bytes) -> list[Event]:
-        """Gives the good events of one issue, context events aside."""
+        """Return the good events of one issue, context events aside."""
         self._fetch(issue_id)
         return [event for event in self.events.get(issue_id, ()) if is_issue_event(event)]
 
     def find_event(self, event_id: bytes) -> Event | None:
-        """Finds a good event by its id."""
+        """Find a good event by its id."""
         return self._seen.get(event_id)
 
     def new_events(self) -> Iterable[Event]:
-        """Gives the events that the source does not know, or knows otherwise."""
+        """Return the events that the source does not know, or knows otherwise."""
         return self._seen.values() if self.source is None else self.added.values()
 
     def context_events(self) -> list[Event]:
-        """Lists the good events that belong to no issue."""
+        """List the good events that belong to no issue."""
         for issue_id in self.issue_ids():
             self._fetch(issue_id)
         return [event for event in self._seen.values() if not is_issue_event(event)]
 
     @property
     def event_count(self) -> int:
-        """Counts the good events, context events included."""
+        """Count the good events, context events included."""
         remembered = self.ask(lambda source: source.event_count(), 0)
         return remembered + self.new_count
 
     def until(self, ts: int) -> Replay:
-        """Gives the log of that time: the good events up to `ts` (ms since the epoch)."""
+        """Return the log of that time: the good events up to `ts` (ms since the epoch)."""
         past = Replay()
         for issue_id in self.issue_ids():
             for event in self.events_of(issue_id):
@@ -201,7 +201,7 @@ class Replay:
         return past
 
     def keep(self, event: Event, oid: str) -> None:
-        """Takes in one good event that was not taken in before, of the commit `oid`."""
+        """Take in one good event that was not taken in before, of the commit `oid`."""
         self._seen[event.event_id] = event
         self.origin[event.event_id] = oid
         self.events.setdefault(event.issue_id, []).append(event)
@@ -209,7 +209,7 @@ class Replay:
         self._note_change(event)
 
     def _change_lines(self) -> None:
-        """Makes the answers those of the new line, on which commits of the old one do not stand."""
+        """Make the answers those of the new line, on which commits of the old one do not stand."""
         if self.problems and self.source is not None:
             self._recover()  # they name commits, and the merge may have carried what they are about
             return
@@ -240,7 +240,7 @@ class Replay:
         path: str,
         fresh: set[bytes] | None,
     ) -> None:
-        """Takes an event in as far as its signature allows, beside the copy that is there."""
+        """Take an event in as far as its signature allows, beside the copy that is there."""
         verdict = self.judge(event) if self.judge is not None else None
         if not verdict:
             self._note_doubt(event, verdict, commit, path)
@@ -276,7 +276,7 @@ class Replay:
         self._folded.pop(event.issue_id, None)
 
     def _fetch(self, issue_id: bytes) -> None:
-        """Fetches an issue's events from the source, once."""
+        """Fetch an issue's events from the source, once."""
         if self.source is None or issue_id in self._fetched:
             return
         self._fetched.add(issue_id)
@@ -291,7 +291,7 @@ class Replay:
             self.events.setdefault(issue_id, []).append(event)
 
     def _recover(self) -> None:
-        """Reads everything anew, without the source."""
+        """Read everything anew, without the source."""
         self.source = None
         for part in (self.events, self.origin, self.commits, self.added, self._seen, self._folded):
             part.clear()
@@ -321,7 +321,7 @@ class Replay:
 
 
 def changed_issues(replay: Replay) -> Iterator[FoldedIssue]:
-    """Folds the issues that the source does not know as they are now; without a source, all."""
+    """Fold the issues that the source does not know as they are now; without a source, all."""
     if replay.source is None:
         yield from replay.issues()
         return

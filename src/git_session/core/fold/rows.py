@@ -36,7 +36,7 @@ STATE_FIELDS: Final = (
 
 
 def all_session_rows(replay: Replay) -> list[Row]:
-    """Makes the rows of all sessions; those of issues that did not change come as remembered."""
+    """Make the rows of all sessions; those of issues that did not change come as remembered."""
     remembered: list[Row] = replay.ask(lambda source: source.session_rows(), [])
     rows = _unchanged(replay, remembered)
     for folded in changed_issues(replay):
@@ -46,7 +46,7 @@ def all_session_rows(replay: Replay) -> list[Row]:
 
 
 def all_task_rows(replay: Replay) -> list[Row]:
-    """Makes the rows of all issues that were created; unchanged ones come as remembered."""
+    """Make the rows of all issues that were created; unchanged ones come as remembered."""
     remembered: list[Row] = replay.ask(lambda source: source.task_rows(), [])
     rows = _unchanged(replay, remembered)
     return rows + [task_row(folded) for folded in changed_issues(replay) if folded.issue.is_created]
@@ -60,7 +60,7 @@ def _unchanged(replay: Replay, rows: list[Row]) -> list[Row]:
 def choose_states(
     rows: Iterable[Row], states: Collection[str], *, include_exited: bool
 ) -> list[Row]:
-    """Gives the sessions in these states; without any, those that are active, or all of them."""
+    """Return the sessions in these states; without any, those that are active, or all of them."""
     if states:
         return [row for row in rows if row["state"] in states]
     return [row for row in rows if include_exited or row["state"] != "exit"]
@@ -111,7 +111,7 @@ def session_row(replay: Replay, folded: FoldedIssue, life: Life) -> Row:
 
 
 def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
-    """Makes the row of one block of a session's history."""
+    """Make the row of one block of a session's history."""
     return {
         "session_id": life.session_id,
         "task_id": issue.task_id,
@@ -132,14 +132,14 @@ def transition_row(replay: Replay, issue: Issue, life: Life, step: Step) -> Row:
 
 
 def note_of(event: Event) -> str:
-    """Gives what stands in a comment around its block."""
+    """Return what stands in a comment around its block."""
     assert event.payload is not None
     before, _, after = split_comment(event.payload[0]) or ("", "", "")
     return f"{before.strip()}\n{after.strip()}".strip()
 
 
 def task_row(folded: FoldedIssue) -> Row:
-    """Makes the row of one task."""
+    """Make the row of one task."""
     issue = folded.issue
     return {
         "task_id": issue.task_id,
@@ -156,7 +156,7 @@ def task_row(folded: FoldedIssue) -> Row:
 
 
 def task_detail_row(replay: Replay, folded: FoldedIssue) -> Row:
-    """Makes the row of one task with its text, comments and sessions."""
+    """Make the row of one task with its text, comments and sessions."""
     issue = folded.issue
     lives = sorted(
         folded.sessions.lives.values(), key=lambda life: (life.state.started_ts, life.session_id)

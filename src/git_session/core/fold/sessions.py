@@ -61,7 +61,7 @@ class Life:
 
     @property
     def state(self) -> SessionState:
-        """Gives the current state; a late block may have raised `last_heartbeat_ts`."""
+        """Return the current state; a late block may have raised `last_heartbeat_ts`."""
         assert self.current is not None
         state = self.current.state
         if self.late_beat is None or (state.last_heartbeat_ts or -1) >= self.late_beat:
@@ -93,7 +93,7 @@ class IssueSessions:
 
 
 def fold_sessions(issue: Issue) -> IssueSessions:
-    """Finds the sessions in an issue's comments, and the current block of each."""
+    """Find the sessions in an issue's comments, and the current block of each."""
     result = IssueSessions()
     blocks: dict[str, list[tuple[Event, SessionState]]] = {}
     shared: dict[str, str] = {}
@@ -163,7 +163,7 @@ def _overrides(current: SessionState, event: Event, state: SessionState) -> bool
 def _order_by_parent(
     blocks: list[tuple[Event, SessionState]],
 ) -> Iterable[tuple[Event, SessionState]]:
-    """Orders blocks parents before children, and else as they are: in fold order."""
+    """Order blocks parents before children, and else as they are: in fold order."""
     place = {event.event_id: number for number, (event, _) in enumerate(blocks)}
     if all(place.get(event.parent or b"", -1) < number for number, (event, _) in enumerate(blocks)):
         return blocks

@@ -20,7 +20,7 @@ class SignatureTally:
         self._actors: dict[bytes, bytes] = {}
 
     def judge(self, event: Event) -> bool | None:
-        """Tells whether an event's signature is right; None without one, or without a key."""
+        """Return whether an event's signature is right; None without one, or without a key."""
         key = (event.event_id, event.sig)
         if key not in self._verdicts:
             self._verdicts[key] = self._judge(event)
@@ -28,19 +28,19 @@ class SignatureTally:
         return self._verdicts[key]
 
     def count(self, replay: Replay) -> dict[str, int]:
-        """Counts the events that were judged, those that are left out included."""
+        """Count the events that were judged, those that are left out included."""
         found = Counter(self._name_verdicts(replay).values())
         return {verdict: found[verdict] for verdict in VERDICTS}
 
     def count_by_actor(self, replay: Replay) -> dict[bytes, dict[str, int]]:
-        """Counts the same for each actor (16 bytes)."""
+        """Count the same for each actor (16 bytes)."""
         counts: dict[bytes, dict[str, int]] = {}
         for event_id, verdict in self._name_verdicts(replay).items():
             counts.setdefault(self._actors[event_id], dict.fromkeys(VERDICTS, 0))[verdict] += 1
         return counts
 
     def _name_verdicts(self, replay: Replay) -> dict[bytes, str]:
-        """Names each event's verdict; of several copies it is that of the one that is read."""
+        """Name each event's verdict; of several copies it is that of the one that is read."""
         named: dict[bytes, str] = {}
         for (event_id, sig), verdict in self._verdicts.items():
             kept = replay.find_event(event_id)

@@ -15,31 +15,31 @@ class Source(Protocol):
     """
 
     def __contains__(self, oid: object) -> bool:
-        """Tells whether a commit is among those remembered."""
+        """Return whether a commit is among those remembered."""
 
     def issue_ids(self) -> list[bytes]:
-        """Lists the issues that there are events of, context events included."""
+        """List the issues that there are events of, context events included."""
 
     def events_of(self, issue_id: bytes) -> list[tuple[bytes, str]]:
-        """Gives an issue's good events: their bytes and the commit each is from."""
+        """Return an issue's good events: their bytes and the commit each is from."""
 
     def session_refs(self) -> list[tuple[bytes, str]]:
-        """Lists all sessions: issue id and session id."""
+        """List all sessions: issue id and session id."""
 
     def task_refs(self) -> list[tuple[bytes, str, str]]:
-        """Lists all issues that were created: issue id, task id and title."""
+        """List all issues that were created: issue id, task id and title."""
 
     def session_rows(self) -> list[Row]:
-        """Gives the rows of all sessions."""
+        """Return the rows of all sessions."""
 
     def task_rows(self) -> list[Row]:
-        """Gives the rows of all issues that were created."""
+        """Return the rows of all issues that were created."""
 
     def event_count(self) -> int:
-        """Counts the events remembered."""
+        """Count the events remembered."""
 
     def unread_blocks(self) -> dict[bytes, int]:
-        """Gives the issues with session blocks of unknown words, and how many each has."""
+        """Return the issues with session blocks of unknown words, and how many each has."""
 
     def problems(self) -> list[Row]:
-        """Gives what reading left out."""
+        """Return what reading left out."""

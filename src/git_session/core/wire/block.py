@@ -112,24 +112,24 @@ class SessionState:
 
     @property
     def is_exit(self) -> bool:
-        """Tells whether the session has ended."""
+        """Return whether the session has ended."""
         return self.state == "exit"
 
     @property
     def is_presumed_exit(self) -> bool:
-        """Tells whether the end was concluded by somebody else, not reported by the session."""
+        """Return whether the end was concluded by somebody else, not reported by the session."""
         return (
             self.state == "exit" and self.exit_code == -1 and self.exit_reason in PRESUMED_REASONS
         )
 
 
 def mentions_block(text: str) -> bool:
-    """Tells whether a comment speaks of session blocks at all."""
+    """Return whether a comment speaks of session blocks at all."""
     return OPEN_MARK in text
 
 
 def split_comment(text: str) -> tuple[str, str, str] | None:
-    """Cuts a comment into what is before its block, inside it and after it; None without one."""
+    """Cut a comment into what is before its block, inside it and after it; None without one."""
     start, end = text.find(OPEN_MARK), text.find(CLOSE_MARK)
     if start < 0 or end <= start:
         return None
@@ -137,7 +137,7 @@ def split_comment(text: str) -> tuple[str, str, str] | None:
 
 
 def parse_block(text: str, shared: dict[str, str] | None = None) -> SessionState:
-    """Reads the first block of a comment.
+    """Read the first block of a comment.
 
     Blocks that are read with the same `shared` share the texts that are equal: a session says
     the same again and again. Raises WireError when there is none or a required key is missing, and
@@ -147,7 +147,7 @@ def parse_block(text: str, shared: dict[str, str] | None = None) -> SessionState
 
 
 def _read_laid_out(text: str, shared: dict[str, str]) -> SessionState | None:
-    """Reads a comment that begins with a block in brat's layout; None for _read_lines to judge.
+    """Read a comment that begins with a block in brat's layout; None for _read_lines to judge.
 
     Nearly all do, and this takes a fifth of the time.
     """
@@ -178,7 +178,7 @@ def _read_laid_out(text: str, shared: dict[str, str]) -> SessionState | None:
 
 
 def _read_extras(lines: str) -> dict[str, Extra] | None:
-    """Reads further keys, each on its line; None when one is known or comes twice."""
+    """Read further keys, each on its line; None when one is known or comes twice."""
     pairs = [line.split(" = ", 1) for line in lines.split("\n")[:-1]]
     extras = {key: value[1:-1] if value[0] == '"' else int(value) for key, value in pairs}
     is_plain = len(extras) == len(pairs) and _NO_EXTRAS.isdisjoint(extras)
@@ -186,7 +186,7 @@ def _read_extras(lines: str) -> dict[str, Extra] | None:
 
 
 def _read_lines(text: str) -> SessionState:
-    """Reads a block line by line, as brat does."""
+    """Read a block line by line, as brat does."""
     parts = split_comment(text)
     if parts is None:
         raise WireError("comment has no [session] ... [/session] block")
@@ -201,7 +201,7 @@ def _read_lines(text: str) -> SessionState:
 
 
 def format_block(state: SessionState) -> str:
-    """Writes a block: brat's layout and order, escaped only where that cannot hold a value.
+    """Write a block: brat's layout and order, escaped only where that cannot hold a value.
 
     Raises WireError when a key of `extras` is no key.
     """
@@ -253,7 +253,7 @@ def _is_escaped(texts: Mapping[str, tuple[str, bool]]) -> bool:
 
 
 def _unquote(pairs: list[list[str]]) -> dict[str, tuple[str, bool]]:
-    """Reads plain values as brat does; the flag says that the value stood in quotes."""
+    """Read plain values as brat does; the flag says that the value stood in quotes."""
     texts: dict[str, tuple[str, bool]] = {}
     for key, value in pairs:
         text = value.strip('"')

@@ -20,7 +20,7 @@ _BREAK: Final = 0xFF
 
 
 def end_of_item(data: bytes, start: int) -> int:
-    """Finds the offset just past the CBOR item that begins at `start`.
+    """Find the offset just past the CBOR item that begins at `start`.
 
     Raises WireError when the item is cut short, claims more than there is, nests deeper
     than MAX_DEPTH, holds more than MAX_ITEMS, or is no CBOR.
@@ -52,7 +52,7 @@ def end_of_item(data: bytes, start: int) -> int:
 
 
 def split_array(data: bytes, start: int = 0) -> tuple[list[bytes], int]:
-    """Cuts the CBOR array at `start` into the byte slices of its items, and finds its end.
+    """Cut the CBOR array at `start` into the byte slices of its items, and find its end.
 
     Raises WireError as end_of_item does, or when there is no array at `start`.
     """
@@ -75,7 +75,7 @@ def split_array(data: bytes, start: int = 0) -> tuple[list[bytes], int]:
 
 
 def encode_array_header(count: int) -> bytes:
-    """Encodes the shortest header of an array of `count` items."""
+    """Encode the shortest header of an array of `count` items."""
     if count < 24:
         return bytes([0x80 | count])
     for code, width in ((24, 1), (25, 2), (26, 4)):
@@ -99,7 +99,7 @@ def _read_head(data: bytes, at: int) -> tuple[int | None, int]:
 
 
 def _enter(data: bytes, major: int, value: int | None, at: int, to_come: list[int]) -> int:
-    """Steps over a string, or notes how many items an array, map or tag still owes."""
+    """Step over a string, or note how many items an array, map or tag still owes."""
     if major in (2, 3):
         if value is None:
             to_come.append(_OPEN_END)

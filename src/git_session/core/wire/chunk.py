@@ -27,7 +27,7 @@ _LONGEST_HEADER: Final = 9
 
 
 def encode_chunk(raw_events: Iterable[bytes]) -> bytes:
-    """Writes a chunk around events' own bytes, in the order given.
+    """Write a chunk around events' own bytes, in the order given.
 
     Raises TooLargeError for more than is read.
     """
@@ -41,7 +41,7 @@ def encode_chunk(raw_events: Iterable[bytes]) -> bytes:
 
 
 def split_chunk(data: bytes) -> list[bytes]:
-    """Cuts a chunk into the byte slices of its events, judging none of them.
+    """Cut a chunk into the byte slices of its events, judging none of them.
 
     Raises NewerFormatError for a later version or another codec, and WireError when it is no
     chunk or is cut short.
@@ -54,7 +54,7 @@ def split_chunk(data: bytes) -> list[bytes]:
 
 
 def decode_chunk(data: bytes) -> tuple[list[Event], list[str]]:
-    """Decodes a chunk's events, and says of each that is no event what is wrong with it.
+    """Decode a chunk's events, and say of each that is no event what is wrong with it.
 
     Raises WireError as split_chunk does.
     """
@@ -74,7 +74,7 @@ def decode_chunk(data: bytes) -> tuple[list[Event], list[str]]:
 
 
 def hash_chunk(data: bytes) -> str:
-    """Computes `chunk_hash`: BLAKE2b-256 of the whole file, in hex."""
+    """Compute `chunk_hash`: BLAKE2b-256 of the whole file, in hex."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 

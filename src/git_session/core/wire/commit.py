@@ -55,7 +55,7 @@ class Meta:
 
 
 def format_meta(meta: Meta) -> bytes:
-    """Writes `meta.json` as grite does: two-space indent, no final newline."""
+    """Write `meta.json` as grite does: two-space indent, no final newline."""
     fields = {
         "schema_version": meta.schema_version,
         "actor_id": meta.actor_id,
@@ -70,7 +70,7 @@ def format_meta(meta: Meta) -> bytes:
 def form_files(
     raw_events: Iterable[bytes], *, actor_id: str, first_ts: int | None, head: str | None
 ) -> dict[str, bytes]:
-    """Forms the files of a commit after `head`: `meta.json` first, and the chunk of its events.
+    """Form the files of a commit after `head`: `meta.json` first, and the chunk of its events.
 
     `first_ts` is the first event's time in ms since the epoch, None without an event.
     """
@@ -83,7 +83,7 @@ def form_files(
 
 
 def is_of_log(commit: LogCommit) -> bool:
-    """Tells whether a commit is one of a log: it has a `meta.json` as grite's, or a chunk.
+    """Return whether a commit is one of a log: it has a `meta.json` as grite's, or a chunk.
 
     One that could not be read, or is too large for it, counts as a chunk.
     """
@@ -95,7 +95,7 @@ def is_of_log(commit: LogCommit) -> bool:
 
 
 def parse_meta(data: bytes) -> Meta:
-    """Reads `meta.json`; unknown keys are ignored.
+    """Read `meta.json`; unknown keys are ignored.
 
     Raises WireError when it is not a JSON object, is too large for one, or a field has the wrong
     type.

@@ -12,7 +12,7 @@ _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration(text: str) -> int:
-    """Reads a length of time in ms; a bare number is seconds. Raises UsageError."""
+    """Read a length of time in ms; a bare number is seconds. Raises UsageError."""
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise UsageError(f"not a duration: {text!r}", "examples: 90, 90s, 10m, 2h, 1d")

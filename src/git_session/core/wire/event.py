@@ -85,12 +85,12 @@ class Event:
 
     @property
     def order(self) -> tuple[int, bytes, bytes]:
-        """Gives the key of the fold order: time, actor, event id."""
+        """Return the key of the fold order: time, actor, event id."""
         return (self.ts, self.actor, self.event_id)
 
 
 def decode_event(raw: bytes) -> Event:
-    """Decodes the bytes of one event and judges it; `raw` holds that one item and no more.
+    """Decode the bytes of one event and judge it; `raw` holds that one item and no more.
 
     The id is recomputed from the raw bytes of items 1 to 6, never from re-encoded values.
     Raises WireError when the bytes are not an array of eight items of the right types.
@@ -118,7 +118,7 @@ def decode_event(raw: bytes) -> Event:
 
 
 def decode_sound_event(raw: bytes) -> Event | None:
-    """Decodes an event that is in the layout everybody writes and is sound, else gives None.
+    """Decode an event that is in the layout everybody writes and is sound, else gives None.
 
     It is the quick way for the many: what it does not recognise, decode_event judges.
     """
@@ -154,7 +154,7 @@ def decode_sound_event(raw: bytes) -> Event | None:
 
 
 def hash_body(body: bytes) -> bytes:
-    """Computes an event id: BLAKE2b-256 of 0x87 0x01 and the raw items 1 to 6."""
+    """Compute an event id: BLAKE2b-256 of 0x87 0x01 and the raw items 1 to 6."""
     return hashlib.blake2b(b"\x87\x01" + body, digest_size=32).digest()
 
 
@@ -167,7 +167,7 @@ def build_event(
     parent: bytes | None = None,
     sign: Callable[[bytes], bytes] | None = None,
 ) -> Event:
-    """Makes an event with its id and, where `sign` is given, its signature over the raw id.
+    """Make an event with its id and, where `sign` is given, its signature over the raw id.
 
     Raises WireError when a value does not fit the format.
     """

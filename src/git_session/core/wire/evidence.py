@@ -45,14 +45,14 @@ class Evidence(NamedTuple):
 
 
 def parse_evidence(values: Mapping[str, Any], pid: Any) -> Evidence:
-    """Reads evidence out of extra keys or a beat file; a value of a wrong type is not known."""
+    """Read evidence out of extra keys or a beat file; a value of a wrong type is not known."""
     found = {key: _pick(key, values.get(key)) for key in EVIDENCE_KEYS}
     is_pid = isinstance(pid, int) and not isinstance(pid, bool) and 0 < pid <= _LARGEST_PID
     return Evidence(**found, pid=pid if is_pid else None)
 
 
 def format_evidence(evidence: Evidence) -> dict[str, Extra]:
-    """Forms the extra keys of a block; what is not known is left out."""
+    """Form the extra keys of a block; what is not known is left out."""
     pairs = ((key, getattr(evidence, key)) for key in EVIDENCE_KEYS)
     return {key: value for key, value in pairs if value is not None}
 
@@ -64,7 +64,7 @@ def host_of(extras: Mapping[str, Any]) -> str | None:
 
 
 def attributes_of(extras: Mapping[str, Extra]) -> dict[str, Extra]:
-    """Picks the attributes out of a block's extra keys, under the names that people gave them."""
+    """Pick the attributes out of a block's extra keys, under the names that people gave them."""
     found = (
         (key.removeprefix(ATTRIBUTE_PREFIX), value)
         for key, value in extras.items()
@@ -74,7 +74,7 @@ def attributes_of(extras: Mapping[str, Extra]) -> dict[str, Extra]:
 
 
 def parse_attribute(text: str) -> tuple[str, Extra]:
-    """Reads `KEY=VALUE`; a value that is a whole number is one. Raises UsageError."""
+    """Read `KEY=VALUE`; a value that is a whole number is one. Raises UsageError."""
     key, sign, value = text.partition("=")
     if not sign:
         raise UsageError(f"not an attribute: {text!r}", "example: --set tokens=48210")
@@ -84,7 +84,7 @@ def parse_attribute(text: str) -> tuple[str, Extra]:
 
 
 def format_attributes(attributes: Mapping[str, Extra]) -> dict[str, Extra]:
-    """Forms the extra keys that carry attributes in a block."""
+    """Form the extra keys that carry attributes in a block."""
     return {ATTRIBUTE_PREFIX + key: value for key, value in attributes.items()}
 
 

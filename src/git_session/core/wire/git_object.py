@@ -62,7 +62,7 @@ class TreeEntry:
 
 
 def require_small(oid: str, kind: int, size: int) -> None:
-    """Raises TooLargeError for an object of more bytes than are read of its kind."""
+    """Raise TooLargeError for an object of more bytes than are read of its kind."""
     limit = LARGEST if kind == BLOB else LARGEST_OTHER
     if size > limit:
         raise TooLargeError(
@@ -71,12 +71,12 @@ def require_small(oid: str, kind: int, size: int) -> None:
 
 
 def format_object(kind: int, content: bytes) -> bytes:
-    """Forms what an object's id is the SHA-1 of, and what its file holds compressed."""
+    """Form what an object's id is the SHA-1 of, and what its file holds compressed."""
     return b"%b %d\0" % (_WORDS[kind], len(content)) + content
 
 
 def parse_commit_head(raw: bytes) -> CommitHead | None:
-    """Reads a commit's tree, parents and committer time (0 when it is malformed).
+    """Read a commit's tree, parents and committer time (0 when it is malformed).
 
     None when the bytes do not begin as a commit does.
     """
@@ -89,7 +89,7 @@ def parse_commit_head(raw: bytes) -> CommitHead | None:
 
 
 def parse_tree(raw: bytes) -> list[TreeEntry] | None:
-    """Reads the files and folders of a tree, without symbolic links and submodules.
+    """Read the files and folders of a tree, without symbolic links and submodules.
 
     Bytes of a name that are not UTF-8 come as backslash escapes. None when the bytes are no tree.
     """
@@ -108,7 +108,7 @@ def _make_entry(mode: bytes, name: bytes, oid: bytes) -> TreeEntry:
 
 
 def format_tree(entries: Iterable[TreeEntry]) -> bytes:
-    """Writes a tree; files get the mode 100644."""
+    """Write a tree; files get the mode 100644."""
     lines = []
     for entry in entries:
         name, oid = entry.name.encode(), bytes.fromhex(entry.oid)
@@ -126,7 +126,7 @@ def format_commit(
     message: str,
     committer: str = names.GRITE_IDENTITY,
 ) -> bytes:
-    """Writes a commit at `time` (s since the epoch), in UTC, without a final newline.
+    """Write a commit at `time` (s since the epoch), in UTC, without a final newline.
 
     The `committer` (`Name <address>`) is its author as well.
     """

@@ -10,7 +10,7 @@ _SHOWN: Final = bytes(range(0x7F))
 
 
 def format_json(document: Any, *, indent: int | None = None) -> bytes:
-    """Writes a document as UTF-8 on one line, or indented.
+    """Write a document as UTF-8 on one line, or indented.
 
     No line break stands in it unless it is indented. What a terminal would obey or not show, and a
     lone surrogate, which is no UTF-8, stand as escapes: the same to every reader of JSON.

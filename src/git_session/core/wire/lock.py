@@ -28,12 +28,12 @@ class Lock:
 
 
 def issue_resource(issue_id: str) -> str:
-    """Forms the resource that stands for one issue."""
+    """Form the resource that stands for one issue."""
     return f"issue:{issue_id}"
 
 
 def parse_lock(data: bytes) -> Lock:
-    """Reads `lock.json`; unknown keys are ignored.
+    """Read `lock.json`; unknown keys are ignored.
 
     Raises WireError for what grite refuses too: no UTF-8 JSON object, a field that is missing,
     stands twice or has the wrong type.
@@ -58,12 +58,12 @@ def parse_lock(data: bytes) -> Lock:
 
 
 def is_expired(lock: Lock, now: int) -> bool:
-    """Tells whether the lease is over at `now` (ms since the epoch); the last ms counts as over."""
+    """Return whether the lease is over at `now` (ms since the epoch), as it is in its last ms."""
     return now >= lock.expires_unix_ms
 
 
 def conflicts(lock: Lock, resource: str, *, actor_id: str, now: int) -> bool:
-    """Tells whether `lock` keeps `actor_id` from `resource` at `now` (ms since the epoch).
+    """Return whether `lock` keeps `actor_id` from `resource` at `now` (ms since the epoch).
 
     One's own lock and an expired one never do. `repo:` conflicts with everything, `path:` with
     an equal path or a folder above or below, `issue:` with the same issue.

@@ -66,47 +66,47 @@ TYPE_CONVOY_LABEL: Final = "type:convoy"
 
 
 def format_session_id(ts: int, suffix: str) -> str:
-    """Forms `s-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
+    """Form `s-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
     return f"s-{_date(ts)}-{suffix}"
 
 
 def format_task_id(ts: int, suffix: str) -> str:
-    """Forms `t-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
+    """Form `t-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
     return f"t-{_date(ts)}-{suffix}"
 
 
 def format_convoy_id(ts: int, suffix: str) -> str:
-    """Forms `c-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
+    """Form `c-YYYYMMDD-<suffix>` for a time in ms since the epoch (UTC date)."""
     return f"c-{_date(ts)}-{suffix}"
 
 
 def is_session_id(text: str) -> bool:
-    """Tells whether `text` has the form that brat gives a session id."""
+    """Return whether `text` has the form that brat gives a session id."""
     return re.fullmatch(_SESSION_ID, text) is not None
 
 
 def is_task_id(text: str) -> bool:
-    """Tells whether `text` has the form that brat gives a task id."""
+    """Return whether `text` has the form that brat gives a task id."""
     return re.fullmatch(_TASK_ID, text) is not None
 
 
 def is_actor_id(text: str) -> bool:
-    """Tells whether `text` is 32 lower-case hex digits."""
+    """Return whether `text` is 32 lower-case hex digits."""
     return len(text) == 32 and _HEX_DIGITS.issuperset(text)
 
 
 def is_safe_id(text: str) -> bool:
-    """Tells whether an id can stand in a label and a file name: no slash, no leading dot."""
+    """Return whether an id can stand in a label and a file name: no slash, no leading dot."""
     return re.fullmatch(_SAFE_ID, text) is not None and ".." not in text
 
 
 def is_attribute_name(text: str) -> bool:
-    """Tells whether `text` may follow `attr_` as a key of a session block."""
+    """Return whether `text` may follow `attr_` as a key of a session block."""
     return re.fullmatch(_ATTRIBUTE, text) is not None
 
 
 def require_attribute_name(text: str) -> None:
-    """Raises UsageError for what no attribute can be called."""
+    """Raise UsageError for what no attribute can be called."""
     if not is_attribute_name(text):
         raise UsageError(
             f"{text!r} cannot be an attribute's name", "a-z, 0-9 and _, a letter first: tokens_in"
@@ -114,7 +114,7 @@ def require_attribute_name(text: str) -> None:
 
 
 def chunk_path(first_ts: int | None, chunk_hash: str) -> str:
-    """Forms `events/YYYY/MM/DD/<hash>.bin` from the first event's time; 1970/01/01 without one.
+    """Form `events/YYYY/MM/DD/<hash>.bin` from the first event's time; 1970/01/01 without one.
 
     A time beyond the year 9999 has no such date and is filed under its last day.
     """
@@ -123,12 +123,12 @@ def chunk_path(first_ts: int | None, chunk_hash: str) -> str:
 
 
 def named_hash(path: str) -> str:
-    """Gives the hash that the name of a chunk's file says."""
+    """Return the hash that the name of a chunk's file says."""
     return path.rpartition("/")[2].removesuffix(".bin")
 
 
 def commit_message(count: int, actor: str) -> str:
-    """Forms grite's message of a log commit: `WAL: <n> events from <8 hex>`."""
+    """Form grite's message of a log commit: `WAL: <n> events from <8 hex>`."""
     return f"WAL: {count} events from {actor[:8]}"
 
 
@@ -145,34 +145,34 @@ def is_identity(text: str) -> bool:
 
 
 def snapshot_message(count: int, ts: int) -> str:
-    """Forms grite's message of a snapshot commit."""
+    """Form grite's message of a snapshot commit."""
     return f"Snapshot: {count} events at {ts}"
 
 
 def snapshot_ref(ts: int) -> str:
-    """Forms the ref of a snapshot created at `ts` (ms since the epoch)."""
+    """Form the ref of a snapshot created at `ts` (ms since the epoch)."""
     return f"{SNAPSHOT_PREFIX}{ts}"
 
 
 def lock_ref(resource: str) -> str:
-    """Forms the ref of a lock: the first 16 hex digits of SHA-256 of the resource."""
+    """Form the ref of a lock: the first 16 hex digits of SHA-256 of the resource."""
     import hashlib  # 2 ms, for the few who ask about locks
 
     return LOCK_PREFIX + hashlib.sha256(resource.encode()).hexdigest()[:16]
 
 
 def tracking_ref(remote: str, ref: str) -> str:
-    """Forms the local ref that remembers what `remote` holds under `refs/grite/...`."""
+    """Form the local ref that remembers what `remote` holds under `refs/grite/...`."""
     return f"{TRACKING_PREFIX}{remote}/{ref.removeprefix('refs/')}"
 
 
 def tracking_refspec(remote: str) -> str:
-    """Forms the refspec that fetches all of a remote's `refs/grite` into its tracking refs."""
+    """Form the refspec that fetches all of a remote's `refs/grite` into its tracking refs."""
     return f"+refs/grite/*:{TRACKING_PREFIX}{remote}/grite/*"
 
 
 def tracked_remote(ref: str) -> str | None:
-    """Gives the remote whose log a tracking ref remembers; None for other refs, and addresses."""
+    """Return the remote whose log a tracking ref remembers; None for other refs, and addresses."""
     ending = WAL_REF.removeprefix("refs")
     if not ref.startswith(TRACKING_PREFIX) or not ref.endswith(ending):
         return None
@@ -181,12 +181,12 @@ def tracked_remote(ref: str) -> str | None:
 
 
 def is_snapshot_ref(ref: str) -> bool:
-    """Tells whether a ref has the form of a snapshot's: the prefix and a time in ms."""
+    """Return whether a ref has the form of a snapshot's: the prefix and a time in ms."""
     return re.fullmatch(_SNAPSHOT_REF, ref) is not None
 
 
 def label_value(label: str, prefix: str) -> str | None:
-    """Gives what follows `prefix` in a label, or None when it does not start so."""
+    """Return what follows `prefix` in a label, or None when it does not start so."""
     return label[len(prefix) :] if label.startswith(prefix) else None
 
 

@@ -34,20 +34,20 @@ _NOT_IN_JSON: Final = f"[{_UNSHOWN}\u2028\u2029]"
 
 
 def strip_controls(text: str) -> str:
-    """Gives `text` on one line, without anything that a terminal would obey or not show."""
+    """Return `text` on one line, without anything that a terminal would obey or not show."""
     if text.isprintable():
         return text
     return re.sub(_HIDDEN, "", re.sub(_BREAKS, " ", _strip_escapes(text)))
 
 
 def strip_lines(text: str) -> list[str]:
-    """Gives the lines of `text`, each without anything that a terminal would obey or not show."""
+    """Return the lines of `text`, each without anything that a terminal would obey or not show."""
     lines = _strip_escapes(text).replace("\r\n", "\n").split("\n")
     return [strip_controls(line.expandtabs()) for line in lines]
 
 
 def quote_word(text: str) -> str:
-    """Gives `text` as one word of a command to type: no shell takes it for more than that."""
+    """Return `text` as one word of a command to type: no shell takes it for more than that."""
     import shlex
 
     # Stripped first: what is taken out afterwards could be the quotes.
@@ -55,7 +55,7 @@ def quote_word(text: str) -> str:
 
 
 def escape_json(text: str) -> str:
-    """Writes what a terminal would obey or not show in a JSON text as the escapes that JSON has.
+    """Write what a terminal would obey or not show in a JSON text as the escapes that JSON has.
 
     The text stands for the same value as before. C0 needs none: in a string JSON has no such
     character, and around strings only line breaks.

@@ -35,7 +35,7 @@ class Mention(NamedTuple):
 
 
 def parse_mentions(message: str, trailers: str) -> list[Mention]:
-    """Reads the lines that name a session; `trailers` is what git takes for them, unfolded."""
+    """Read the lines that name a session; `trailers` is what git takes for them, unfolded."""
     found = (_parse_trailer(line) for line in trailers.split("\n"))
     mentions = dict.fromkeys(mention for mention in found if mention is not None)
     for line in message.split("\n"):
@@ -48,7 +48,7 @@ def parse_mentions(message: str, trailers: str) -> list[Mention]:
 
 
 def possible_ids(value: str) -> tuple[str, ...]:
-    """Gives what the id of a session may be in a value: all of it, or what a tool put before it."""
+    """Return the possible ids of a session in a value: all of it, or what a tool put before it."""
     found = (value, value.rstrip("/").rpartition("/")[2], value.partition(":")[2])
     return tuple(dict.fromkeys(text for text in found if text))
 

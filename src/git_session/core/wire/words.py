@@ -41,7 +41,7 @@ ACTIVITIES = ("working", "waiting", "idle")
 
 
 def require_words(given: Collection[str], known: tuple[str, ...], word: str) -> None:
-    """Raises UsageError when a word is not one of those known."""
+    """Raise UsageError when a word is not one of those known."""
     for value in given:
         if value not in known:
             raise UsageError(f"no such {word}: {value}", f"known: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Reads one commit of the log out of its objects, which somebody else may have made up.
+"""Read one commit of the log out of its objects, which somebody else may have made up.
 
 Source: the grite store format, section "A WAL commit": every `*.bin` anywhere in the tree is a
 chunk.
@@ -39,13 +39,13 @@ _BAD_NAMES: Final = frozenset({"", ".", "..", ".git"})
 
 
 def ignore_fault(_commit: str, _path: str, _what: str) -> None:
-    """Takes a fault and does nothing."""
+    """Take a fault and do nothing."""
 
 
 def read_commit_head(
     read: ReadObject, oid: str, on_fault: OnFault = ignore_fault
 ) -> CommitHead | None:
-    """Reads a commit without its tree; None when it is missing, damaged, too large or no commit."""
+    """Read a commit without its tree; None when it is missing, damaged, too large or no commit."""
     try:
         found = read(oid)
     except TooLargeError:
@@ -62,7 +62,7 @@ def read_commit_head(
 
 
 def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit | None:
-    """Reads a commit with its chunks; None when the commit itself cannot be read.
+    """Read a commit with its chunks; None when the commit itself cannot be read.
 
     What else is missing or damaged is told to `on_fault`, except a chunk, which comes as None, or
     by its id if it is too large.
@@ -99,7 +99,7 @@ def read_log_commit(read: ReadObject, oid: str, on_fault: OnFault) -> LogCommit 
 
 
 def read_file(read: ReadObject, commit: str, path: str) -> bytes | None:
-    """Reads one file of a commit; None when any part of the way to it cannot be read."""
+    """Read one file of a commit; None when any part of the way to it cannot be read."""
     head = read_commit_head(read, commit)
     oid = head.tree if head else None
     *folders, name = path.split("/")
@@ -114,7 +114,7 @@ def read_file(read: ReadObject, commit: str, path: str) -> bytes | None:
 def _find_files(
     read: ReadObject, tree: str, commit: str, on_fault: OnFault
 ) -> Iterator[tuple[str, str]]:
-    """Finds `meta.json` and the chunks of a tree, in its order: path and blob id."""
+    """Find `meta.json` and the chunks of a tree, in its order: path and blob id."""
     waiting = [(0, "", TreeEntry("", tree, True))]
     count = 0
     while waiting:
@@ -156,7 +156,7 @@ def _read_blob(read: ReadObject, oid: str) -> bytes | None:
 
 
 def write_tree(write: WriteObject, files: Mapping[str, File]) -> str:
-    """Writes files and the folders they are in, and gives the tree's id.
+    """Write files and the folders they are in, and return the tree's id.
 
     A file is its bytes, or the id of a blob that is there. Raises WireError for a path that no tree
     can hold.

@@ -1,4 +1,4 @@
-"""Opens and makes repositories as git does, by libgit2."""
+"""Open and make repositories as git does, by libgit2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ERRORS: Final = (pygit2.GitError, OSError, KeyError, ValueError)
 
 
 def open_repository(path: Path) -> pygit2.Repository:
-    """Finds the repository as git does: upward from `path`, or where GIT_DIR says.
+    """Find the repository as git does: upward from `path`, or where GIT_DIR says.
 
     Raises NotARepositoryError, UnsupportedRepositoryError (SHA-256, reftable), and
     EnvironmentFaultError for one that belongs to somebody else or cannot be opened.
@@ -34,17 +34,17 @@ def open_repository(path: Path) -> pygit2.Repository:
 
 
 def reopen_repository(git_dir: Path) -> pygit2.Repository:
-    """Opens the repository whose git directory was found before. Raises as open_repository."""
+    """Open the repository whose git directory was found before. Raises as open_repository."""
     return _open(git_dir, RepositoryOpenFlag.NO_SEARCH)
 
 
 def make_refs_durable() -> None:
-    """Lets libgit2 wait, with each ref from now on, until the disk has it."""
+    """Let libgit2 wait, with each ref from now on, until the disk has it."""
     pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
 
 
 def create_repository(path: Path, *, is_bare: bool) -> pygit2.Repository:
-    """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
+    """Make a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
     try:
         pygit2.init_repository(os.fspath(path), bare=is_bare, initial_head="main")
     except (pygit2.GitError, OSError) as error:
@@ -62,13 +62,13 @@ class Packs:
             self._packs.add_backend(pygit2.OdbBackendPack(folder), 1)
 
     def read(self, oid: str) -> tuple[int, bytes]:
-        """Reads an object: its kind and its bytes. Raises what is in ERRORS, and TooLargeError."""
+        """Read an object: its kind and its bytes. Raises what is in ERRORS, and TooLargeError."""
         require_small(oid, *self._packs.read_header(oid))
         return self._packs.read(oid)
 
 
 def find_worktree(repository: pygit2.Repository, path: Path) -> Path | None:
-    """Finds the top of the checkout; libgit2 takes the folder above any git directory for it."""
+    """Find the top of the checkout; libgit2 takes the folder above any git directory for it."""
     named = os.environ.get("GIT_WORK_TREE")
     if named:
         return Path(path, named).resolve()
@@ -108,7 +108,7 @@ def _discover(place: Path, flags: RepositoryOpenFlag) -> Path | None:
 
 
 def _find_foreign(place: Path, flags: RepositoryOpenFlag) -> Path | None:
-    """Finds what is refused for its owner alone: a checkout, or a bare repository."""
+    """Find what is refused for its owner alone: a checkout, or a bare repository."""
     was_checked = pygit2.option(Option.GET_OWNER_VALIDATION)
     pygit2.option(Option.SET_OWNER_VALIDATION, False)
     try:

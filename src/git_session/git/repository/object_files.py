@@ -1,4 +1,4 @@
-"""Reads and writes objects one by one, and believes none that is not what its id says.
+"""Read and write objects one by one, and believe none that is not what its id says.
 
 libgit2 1.9 reads those in packs. Those in files of their own it does not, as it waits for ever
 where one damaged bit makes the compressed data go on past its end. And a pack whose index is
@@ -82,7 +82,7 @@ class ObjectFiles:
         return Packs(self._folders)
 
     def read(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object: its kind and its bytes; None when it is missing or damaged.
+        """Read an object: its kind and its bytes; None when it is missing or damaged.
 
         Raises TooLargeError for one that is larger than what is read.
         """
@@ -94,7 +94,7 @@ class ObjectFiles:
         return is_open and self._seen_packs != self._stamp_packs()
 
     def read_loose(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object that is in a file of its own; libgit2 is not loaded for it.
+        """Read an object that is in a file of its own; libgit2 is not loaded for it.
 
         Raises TooLargeError.
         """
@@ -108,7 +108,7 @@ class ObjectFiles:
         return None
 
     def list_paths(self, oid: str) -> list[Path]:
-        """Lists where an object would be in a file of its own."""
+        """List where an object would be in a file of its own."""
         return [Path(folder, oid[:2], oid[2:]) for folder in self._folders]
 
     @property
@@ -121,7 +121,7 @@ class ObjectFiles:
         return os.path.lexists(f"{self._folders[0]}/{oid[:2]}/{oid[2:]}")
 
     def write(self, kind: int, content: bytes, *, is_durable: bool = False) -> str:
-        """Writes an object into a file of its own, and gives its id. Raises OSError.
+        """Write an object into a file of its own, and return its id. Raises OSError.
 
         `is_durable`: it outlasts a power failure, though not the name of a new folder. One that is
         there already is written once more: to look for it in all packs would take longer.
@@ -132,7 +132,7 @@ class ObjectFiles:
         return oid
 
     def put(self, kind: int, content: bytes) -> str:
-        """Writes an object unless it can be read, also in the place of a damaged one.
+        """Write an object unless it can be read, also in the place of a damaged one.
 
         Gives its id. Raises ReadOnlyError.
         """
@@ -175,7 +175,7 @@ class ObjectFiles:
 
 
 def decode_loose(data: bytes, oid: str) -> tuple[int, bytes] | None:
-    """Decodes an object from the bytes of its file; None when it is not the one of that id.
+    """Decode an object from the bytes of its file; None when it is not the one of that id.
 
     Of one that is too large the beginning is enough. Raises TooLargeError.
     """
@@ -201,7 +201,7 @@ def _hash(whole: bytes) -> str:
 
 
 def _decompress(data: bytes, oid: str) -> bytes:
-    """Decompresses an object that says itself how large it is. Raises zlib.error, TooLargeError.
+    """Decompress an object that says itself how large it is. Raises zlib.error, TooLargeError.
 
     What is small is not asked: it cannot become much more than what is read (1,032 times as much).
     """
@@ -214,7 +214,7 @@ def _decompress(data: bytes, oid: str) -> bytes:
 
 
 def _require_small_head(data: bytes, oid: str) -> None:
-    """Looks at the beginning of an object's file. Raises zlib.error, TooLargeError."""
+    """Check the beginning of an object's file. Raises zlib.error, TooLargeError."""
     head = zlib.decompressobj().decompress(data, _HEAD_ROOM).partition(b"\0")[0]
     word, _, size = head.partition(b" ")
     if word in KINDS and size.isdigit():
@@ -222,7 +222,7 @@ def _require_small_head(data: bytes, oid: str) -> None:
 
 
 def _has_sound_indexes(folder: str) -> bool:
-    """Tells whether the indexes of a folder's packs are what they were when git wrote them."""
+    """Return whether the indexes of a folder's packs are what they were when git wrote them."""
     with suppress(OSError):
         for name in os.listdir(os.path.join(folder, "pack")):
             if name.endswith(".idx") or name == "multi-pack-index":
@@ -246,7 +246,7 @@ def _ends_in_its_hash(path: str) -> bool:
 
 
 def _read_file(path: str, oid: str) -> bytes | None:
-    """Reads a file; None for what cannot be read at once, such as a folder or a FIFO.
+    """Read a file; None for what cannot be read at once, such as a folder or a FIFO.
 
     What else may be in its place needs no look: it is not what its name says. Raises TooLargeError.
     """
@@ -267,7 +267,7 @@ def _read_file(path: str, oid: str) -> bytes | None:
 
 
 def _write_file(objects: str, oid: str, data: bytes, *, is_durable: bool) -> None:
-    """Writes an object's file, which is whole or not there, and its folder. Raises OSError."""
+    """Write an object's file, which is whole or not there, and its folder. Raises OSError."""
     for tries_left in reversed(range(_TRIES)):
         try:
             _write_at_once(objects, oid, data, is_durable=is_durable)

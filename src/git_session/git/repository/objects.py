@@ -68,7 +68,7 @@ class ObjectStore(RefStore):
 
     @classmethod
     def open(cls, path: Path) -> ObjectStore:
-        """Finds the repository as git does: upward from `path`, or where GIT_DIR says.
+        """Find the repository as git does: upward from `path`, or where GIT_DIR says.
 
         Raises NotARepositoryError, UnsupportedRepositoryError (SHA-256, reftable), and
         EnvironmentFaultError for one that belongs to somebody else or cannot be opened.
@@ -83,7 +83,7 @@ class ObjectStore(RefStore):
 
     @classmethod
     def create(cls, path: Path, *, is_bare: bool = False) -> ObjectStore:
-        """Makes a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
+        """Make a new repository at `path`, whose folders are made too. Raises ReadOnlyError."""
         from git_session.git.repository.libgit2 import create_repository
 
         return cls._wrap(create_repository(path, is_bare=is_bare), path)
@@ -98,23 +98,23 @@ class ObjectStore(RefStore):
 
     @cached_property
     def files(self) -> ObjectFiles:
-        """Gives what reads single objects, whatever became of them."""
+        """Return what reads single objects, whatever became of them."""
         # A plain repository was found where no variable named another.
         return ObjectFiles(self.common_dir, os.environ if self._opened is not None else {})
 
     @property
     def is_bare(self) -> bool:
-        """Tells whether the repository has no checkout of its own."""
+        """Return whether the repository has no checkout of its own."""
         return self.worktree is None if self._opened is None else self._opened.is_bare
 
     def add_remote(self, name: str, url: str) -> None:
-        """Adds a remote to git's configuration of this repository."""
+        """Add a remote to git's configuration of this repository."""
         self._repository.remotes.create(name, url)
 
     # -- waiting
 
     def queue(self, work: Literal["append", "sync"] = "append") -> AbstractContextManager[None]:
-        """Waits until no other one of ours is at that work, for a while at most.
+        """Wait until no other one of ours is at that work, for a while at most.
 
         Raises ReadOnlyError.
         """
@@ -123,7 +123,7 @@ class ObjectStore(RefStore):
         return wait_in_queue(f"{self._folder}/{names.SESSION_DIR}/{work}.lock")
 
     def clear_dead_locks(self) -> None:
-        """Removes the locks on refs that processes of ours left when they were killed.
+        """Remove the locks on refs that processes of ours left when they were killed.
 
         Done once before anything waits: whoever meets another one later does it again.
         """
@@ -141,7 +141,7 @@ class ObjectStore(RefStore):
         is_whole: bool = False,
         is_proven: bool = False,
     ) -> Iterator[LogCommit]:
-        """Reads the log from `head` back to its beginning, or to commits in `known`.
+        """Read the log from `head` back to its beginning, or to commits in `known`.
 
         With `is_whole` all of it is wanted, and git may be started before it is sure to pay; with
         `is_proven` no object is believed that is not what its id says, and git reads none.
@@ -175,11 +175,11 @@ class ObjectStore(RefStore):
         return walk.run(head)
 
     def read_file_at(self, commit: str, path: str) -> bytes | None:
-        """Reads one file of a commit; None when any part of the way to it cannot be read."""
+        """Read one file of a commit; None when any part of the way to it cannot be read."""
         return commits.read_file(self.files.read, commit, path)
 
     def read_locks(self, resources: Iterable[str]) -> Iterator[bytes]:
-        """Reads `lock.json` of the lease locks on `resources`, those that can be read.
+        """Read `lock.json` of the lease locks on `resources`, those that can be read.
 
         These are the local ones, and those that remotes were seen to hold.
         """
@@ -199,7 +199,7 @@ class ObjectStore(RefStore):
                 yield data
 
     def commit_time(self, oid: str) -> int:
-        """Reads the committer's time, in s since the epoch. Raises DamagedLogError."""
+        """Read the committer's time, in s since the epoch. Raises DamagedLogError."""
         head = commits.read_commit_head(self._read_once, oid)
         if head is None:
             self.look_again()
@@ -209,7 +209,7 @@ class ObjectStore(RefStore):
         return head.time
 
     def require_log_commit(self, oid: str) -> None:
-        """Raises DamagedLogError when the log's head cannot be read or is not a commit of a log.
+        """Raise DamagedLogError when the log's head cannot be read or is not a commit of a log.
 
         One of which a part is missing may well have been one.
         """
@@ -228,7 +228,7 @@ class ObjectStore(RefStore):
             )
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        """Tells whether git's parents lead from one commit to the other, or they are the same.
+        """Return whether git's parents lead from one commit to the other, or they are the same.
 
         False as well where a missing or damaged commit hides it. git is asked about what is not
         near, and not libgit2, which can wait for ever for the end of a damaged commit.
@@ -260,7 +260,7 @@ class ObjectStore(RefStore):
         return ended.code == 0
 
     def _read_once(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads one object; for that alone git starts in less time than libgit2."""
+        """Read one object; for that alone git starts in less time than libgit2."""
         loose = self.files.read_loose(oid)
         found = loose or (None if self._has_libgit2 else read_object(self.common_dir, oid))
         return found or self.files.read(oid)
@@ -272,7 +272,7 @@ class ObjectStore(RefStore):
                 self.look_again()
 
     def _cannot_read(self, oid: str) -> DamagedLogError:
-        """Forms the error. Raises EnvironmentFaultError where a permission is all that lacks."""
+        """Form the error. Raises EnvironmentFaultError where a permission is all that lacks."""
         from git_session.host.files.permissions import require_readable
 
         for path in self.files.list_paths(oid):
@@ -292,7 +292,7 @@ class ObjectStore(RefStore):
         time: int | None,
         committer: str = names.GRITE_IDENTITY,
     ) -> str:
-        """Writes a commit of `files` at `time` (s since the epoch, None: now).
+        """Write a commit of `files` at `time` (s since the epoch, None: now).
 
         A file is its bytes, or the id of a blob that is there; `committer` is `Name <address>`.
         No ref moves. Raises WireError for a path that no tree can hold, ReadOnlyError, and
@@ -348,7 +348,7 @@ class ObjectStore(RefStore):
                     raise self._cannot_write(error) from error
 
     def wait_for_disk(self) -> None:
-        """Waits until the disk has what git has written here, where that is asked for."""
+        """Wait until the disk has what git has written here, where that is asked for."""
         if self.is_durable:
             os.sync()
 

@@ -1,4 +1,4 @@
-"""Reads refs that are files, without libgit2, which takes longer to load than to ask.
+"""Read refs that are files, without libgit2, which takes longer to load than to ask.
 
 Source: gitrepository-layout ("refs", "packed-refs"), git-pack-refs; libgit2 1.9.
 """
@@ -26,7 +26,7 @@ _NOT_PLAIN: Final = ""
 
 
 def read_ref_file(common_dir: StrPath, name: str) -> str | None:
-    """Reads the commit id that a ref holds on disk at this moment; None without the ref.
+    """Read the commit id that a ref holds on disk at this moment; None without the ref.
 
     Raises UnclearError for a symbolic ref, a damaged one, and refs that are not in files.
     """
@@ -48,7 +48,7 @@ def read_ref_file(common_dir: StrPath, name: str) -> str | None:
 
 
 def read_packed_ref(common_dir: StrPath, name: str) -> str | None:
-    """Reads the commit id that a ref had when refs were packed; None where it is not among them.
+    """Read the commit id that a ref had when refs were packed; None where it is not among them.
 
     Then all lines have to be sound: one may have been it. Raises UnclearError, OSError.
     """
@@ -59,7 +59,7 @@ def read_packed_ref(common_dir: StrPath, name: str) -> str | None:
 
 
 def read_ref_files(common_dir: StrPath, prefix: str) -> dict[str, str]:
-    """Reads the refs below `prefix`, which ends in a slash: names and commit ids.
+    """Read the refs below `prefix`, which ends in a slash: names and commit ids.
 
     Left out is one whose own file holds something else, or is a link: libgit2 lists no ref at all
     beside a link to nowhere. Raises UnclearError where the packed ones are damaged, or refs are not
@@ -79,7 +79,7 @@ def read_ref_files(common_dir: StrPath, prefix: str) -> dict[str, str]:
 
 
 def may_have_refs(common_dir: StrPath, *prefixes: str) -> bool:
-    """Tells whether there may be refs below one of the prefixes: no is sure, and said at once."""
+    """Return whether there may be refs below one of the prefixes: no is sure, and said at once."""
     if any(os.path.lexists(os.path.join(common_dir, name)) for name in (*prefixes, "reftable")):
         return True
     try:
@@ -112,7 +112,7 @@ def _read_loose(common_dir: StrPath, name: str) -> str | None:
 
 
 def _read_plain(common_dir: StrPath, name: str) -> str | None:
-    """Reads a ref from its own file; None without the file, _NOT_PLAIN for what holds no id."""
+    """Read a ref from its own file; None without the file, _NOT_PLAIN for what holds no id."""
     try:
         return _read_loose(common_dir, name)
     except UnclearError:
@@ -124,7 +124,7 @@ def _read_plain(common_dir: StrPath, name: str) -> str | None:
 
 
 def _read_packed(common_dir: StrPath, prefix: str) -> Iterator[tuple[str, str]]:
-    """Reads the packed refs whose names begin with `prefix`."""
+    """Read the packed refs whose names begin with `prefix`."""
     data = _read_packed_file(common_dir)
     wanted = b" " + prefix.encode()
     place = data.find(wanted)
@@ -145,7 +145,7 @@ def _read_packed_file(common_dir: StrPath) -> bytes:
 
 
 def _read_stamp(common_dir: StrPath) -> tuple[int, int, int] | None:
-    """Reads what tells the file of the packed refs from the one before it."""
+    """Read what tells the file of the packed refs from the one before it."""
     try:
         found = os.stat(os.path.join(common_dir, "packed-refs"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Moves a ref in its file as git does, under a lock that tells whether its holder lives.
+"""Move a ref in its file as git does, under a lock that tells whether its holder lives.
 
 git's lock on a ref is a file beside it. One that a killed process leaves behind keeps everybody
 out, for nobody can tell it from one that is in use. Ours is a second name of a file in our own
@@ -43,7 +43,7 @@ def move_ref(
     is_durable: bool = False,
     before: Callable[[], None] | None = None,
 ) -> bool:
-    """Moves a ref from `expected` (None: there is none yet) to the commit `new`.
+    """Move a ref from `expected` (None: there is none yet) to the commit `new`.
 
     False when it is not at `expected`, or somebody alive holds its lock. `is_durable`: what was
     moved outlasts a power failure. `before` is called while the ref is locked, once it is known to
@@ -68,7 +68,7 @@ def move_ref(
 
 
 def clear_dead_locks(common_dir: StrPath) -> bool:
-    """Removes the locks of processes that have ended; tells whether there were any."""
+    """Remove the locks of processes that have ended; return whether there were any."""
     cleared = False
     locks = _locks_folder(common_dir)
     for machine in _list(locks):
@@ -85,7 +85,7 @@ def clear_dead_locks(common_dir: StrPath) -> bool:
 
 @contextmanager
 def _holding(common_dir: StrPath, name: str, new: str, *, is_durable: bool) -> Iterator[bool]:
-    """Holds a ref's lock, with `new` as its content; gives whether it was to be had."""
+    """Hold a ref's lock, with `new` as its content; return whether it was to be had."""
     lock = os.path.join(common_dir, f"{name}.lock")
     mark, fd = _make_mark(common_dir, name)
     try:
@@ -106,7 +106,7 @@ def _holding(common_dir: StrPath, name: str, new: str, *, is_durable: bool) -> I
 
 
 def _make_mark(common_dir: StrPath, name: str) -> tuple[str, int]:
-    """Makes a file that is ours as long as we live."""
+    """Make a file that is ours as long as we live."""
     folder = os.path.join(_locks_folder(common_dir), _name_machine())
     quoted = name.replace("%", "%25").replace("/", "%2F")
     for _ in range(_TRIES):
@@ -148,7 +148,7 @@ def _link(common_dir: StrPath, mark: str, lock: str) -> bool:
 
 
 def _clear(common_dir: StrPath, folder: str, mark: str) -> bool:
-    """Removes what a process has left behind, unless it lives."""
+    """Remove what a process has left behind, unless it lives."""
     name = mark.rpartition("~")[0].replace("%2F", "/").replace("%25", "%")
     if not name.startswith("refs/") or ".." in name:
         return False
@@ -182,7 +182,7 @@ def _try_flock(fd: int) -> bool:
 
 
 def _require_room(common_dir: StrPath, name: str) -> None:
-    """Raises UnclearError when there are refs below a name, or one above it."""
+    """Raise UnclearError when there are refs below a name, or one above it."""
     # A ref above it that is not packed has been in the way of the lock already.
     above = [name[:place] for place, letter in enumerate(name) if letter == "/"]
     is_taken = any(read_packed_ref(common_dir, one) for one in above)
@@ -191,7 +191,7 @@ def _require_room(common_dir: StrPath, name: str) -> None:
 
 
 def sync_folder(folder: StrPath) -> None:
-    """Waits until the disk has the names in a folder. Raises EnvironmentFaultError."""
+    """Wait until the disk has the names in a folder. Raises EnvironmentFaultError."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -206,7 +206,7 @@ def sync_folder(folder: StrPath) -> None:
 
 
 def _sync_folders(common_dir: StrPath, path: str) -> None:
-    """Makes sure that the name of a ref's file is on the disk, and those of the folders above."""
+    """Make sure that the name of a ref's file is on the disk, and those of the folders above."""
     folder = os.path.dirname(path)
     while True:
         sync_folder(folder)
@@ -224,7 +224,7 @@ def _name_machine() -> str:
 
 
 def _is_of_this_machine(name: str) -> bool:
-    """Tells whether a name is that of this host, now or before it was started again.
+    """Return whether a name is that of this host, now or before it was started again.
 
     A container has its own host's name, and its kernel's boot.
     """

@@ -68,7 +68,7 @@ class RefStore:
 
     @cached_property
     def is_durable(self) -> bool:
-        """Tells whether what is written has to outlast a power failure before it is told.
+        """Return whether what is written has to outlast a power failure before it is told.
 
         `session.fsync` says so, and where that is not set git's own `core.fsync`. Raises
         ConfigError where it says neither yes nor no: who asked for it must not believe it is on.
@@ -93,7 +93,7 @@ class RefStore:
 
     @cached_property
     def settings(self) -> GitSettings:
-        """Gives git's settings that hold here, from all files and `git -c`."""
+        """Return git's settings that hold here, from all files and `git -c`."""
         from git_session.git.settings import GitSettings
 
         return GitSettings(
@@ -114,7 +114,7 @@ class RefStore:
             ) from error
 
     def read_ref(self, name: str) -> str | None:
-        """Reads the commit id that a ref holds on disk at this moment; None without the ref.
+        """Read the commit id that a ref holds on disk at this moment; None without the ref.
 
         Raises DamagedLogError when it holds something else, and EnvironmentFaultError when it may
         not be read.
@@ -140,7 +140,7 @@ class RefStore:
         return str(target)
 
     def list_refs(self, prefix: str) -> dict[str, str]:
-        """Reads the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones.
+        """Read the refs below `prefix`, which ends in a slash; no symbolic or unreadable ones.
 
         Raises GitSessionError where they cannot even be listed.
         """
@@ -161,7 +161,7 @@ class RefStore:
         }
 
     def advance_ref(self, name: str, expected: str | None, new: str, message: str) -> bool:
-        """Moves a ref from `expected` (None: there is none yet) to `new`.
+        """Move a ref from `expected` (None: there is none yet) to `new`.
 
         False when it is not at `expected`, or another process holds its lock. Raises
         ReadOnlyError, DamagedLogError for a ref that holds no commit id, and GitSessionError.
@@ -211,7 +211,7 @@ class RefStore:
         """Make sure, while a ref is locked, that what it is about to name exists."""
 
     def _has_reflog(self, name: str) -> bool:
-        """Tells whether git keeps a log of what the ref was, as it does of these only if told."""
+        """Return whether git keeps a log of what the ref was, as it does of these only if told."""
         return self._logs_all_refs or os.path.exists(f"{self._folder}/logs/{name}")
 
     @cached_property
@@ -219,7 +219,7 @@ class RefStore:
         return self.settings.read_text("core.logAllRefUpdates", default="").lower() == "always"
 
     def held_lock(self, name: str) -> Path | None:
-        """Finds the lock file that keeps everybody from moving a ref; None when it is free."""
+        """Find the lock file that keeps everybody from moving a ref; None when it is free."""
         path = self._lock_path(name)
         return path if os.path.lexists(path) else None
 
@@ -232,12 +232,12 @@ def _decode(value: bytes | None) -> str | None:
 
 
 def unlock_hint(lock: Path) -> str:
-    """Forms what to type about a lock that nobody seems to let go of."""
+    """Form what to type about a lock that nobody seems to let go of."""
     return f"if no git program is running, remove that file: rm {quote_word(str(lock))}"
 
 
 def syncs_loose_objects(setting: str) -> bool:
-    """Tells whether git, by a value of `core.fsync`, waits for the disk with each loose object.
+    """Return whether git, by a value of `core.fsync`, waits for the disk with each loose object.
 
     Source: git-config(1).
     """
@@ -251,7 +251,7 @@ def syncs_loose_objects(setting: str) -> bool:
 
 
 def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """Gives what libgit2 raises, and `others`; asked for only when something was raised."""
+    """Return what libgit2 raises, and `others`; asked for only when something was raised."""
     from pygit2 import GitError
 
     return (GitError, OSError, *others)
@@ -268,14 +268,14 @@ class Standstill:
         """Whether one and the same lock has been in the way for 10 s: nobody lets go of it."""
 
     def note_failure(self) -> None:
-        """Looks at the lock that kept the ref from being moved."""
+        """Check the lock that kept the ref from being moved."""
         lock, now = self._identify_lock(), time.monotonic()
         if lock != self._lock:
             self._lock, self._since = lock, now
         self.is_hopeless = lock is not None and now - self._since > PATIENCE_S
 
     def explain(self) -> ContendedError:
-        """Forms the error of a log that could not be moved until the end."""
+        """Form the error of a log that could not be moved until the end."""
         held = self._store.held_lock(names.WAL_REF)
         end = f"for {PATIENCE_S:.0f} s" if self.is_hopeless else "until the time was up"
         if held is not None:

@@ -1,4 +1,4 @@
-"""Follows the log from its head back: which commits, in which order, through which reader.
+"""Follow the log from its head back: which commits, in which order, through which reader.
 
 Source: the grite store format, section "A WAL commit": grite follows `prev_wal`, and git its
 first parent. In a sound log the two are one line.
@@ -52,7 +52,7 @@ class Walk:
         self._streams = True
 
     def run(self, head: str) -> Iterator[LogCommit]:
-        """Walks from `head` to the first commit, or to known ones."""
+        """Walk from `head` to the first commit, or to known ones."""
         self._waiting.append(head)
         while self._waiting:
             self._next = self._unread(self._waiting.pop())
@@ -94,7 +94,7 @@ class Walk:
         self._streams = not is_cut_short and single * 2 <= streamed
 
     def _take(self, commit: LogCommit | None) -> LogCommit | None:
-        """Notes that the next commit is read, and which one follows it."""
+        """Note that the next commit is read, and which one follows it."""
         assert self._next is not None
         self._seen.add(self._next)
         self._next = None
@@ -111,7 +111,7 @@ class Walk:
         return None if oid is None or oid in self._seen or oid in self._known else oid
 
     def _read_previous(self, commit: LogCommit, first: str | None) -> str | None:
-        """Reads `prev_wal`; where it says nothing that can be followed, the first parent stands."""
+        """Read `prev_wal`; where it says nothing that can be followed, the first parent stands."""
         meta = commit.meta
         if meta is None:
             return first

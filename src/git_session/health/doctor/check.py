@@ -22,7 +22,7 @@ class Check:
     mend: Callable[[], object] | None = None
 
     def row(self, *, is_mended: bool = False) -> dict[str, Any]:
-        """Gives the row of a DoctorLine."""
+        """Return the row of a DoctorLine."""
         return {
             "name": self.name,
             "status": self.status,
@@ -33,10 +33,10 @@ class Check:
 
 
 def fine(name: str, message: str, command: str | None = None) -> Check:
-    """Forms the line of something that is well; `command` is what else could be done."""
+    """Form the line of something that is well; `command` is what else could be done."""
     return Check(name, "ok", message, command)
 
 
 def fail(name: str, error: GitSessionError, command: str | None = None) -> Check:
-    """Forms the line of something that could not even be looked at."""
+    """Form the line of something that could not even be looked at."""
     return Check(name, "failing", error.message.partition("\n")[0], command or error.hint)

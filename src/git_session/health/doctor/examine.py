@@ -1,4 +1,4 @@
-"""Looks at all that has to be well for sessions to be recorded and shared: `git session doctor`."""
+"""Check all that has to be well for sessions to be recorded and shared: `git session doctor`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from git_session.log.session_log import SessionLog
 
 
 def open_to_examine(path: Path) -> SessionLog:
-    """Opens the log to be examined, also under settings that no other command goes on by.
+    """Open the log to be examined, also under settings that no other command goes on by.
 
     Raises NotARepositoryError, UnsupportedRepositoryError.
     """
@@ -36,7 +36,7 @@ def open_to_examine(path: Path) -> SessionLog:
 
 
 def examine(log: SessionLog, program: Sequence[str], *, is_fired: bool = False) -> Iterator[Check]:
-    """Gives one line after the other; `program` is what hooks are to call.
+    """Return one line after the other; `program` is what hooks are to call.
 
     With `is_fired` a commit is made through everybody's hooks, in a checkout made for it.
     """
@@ -49,7 +49,7 @@ def examine(log: SessionLog, program: Sequence[str], *, is_fired: bool = False) 
 
 
 def mend(check: Check) -> dict[str, Any]:
-    """Mends what can be mended safely, and gives the row of the line as it then stands."""
+    """Mend what can be mended safely, and return the row of the line as it then stands."""
     if check.status == "ok" or check.mend is None:
         return check.row()
     try:

@@ -1,4 +1,4 @@
-"""Compares grite's own cache with the log, by asking the grite program that is on PATH.
+"""Compare grite's own cache with the log, by asking the grite program that is on PATH.
 
 Source: grite 0.5.3, `grite db stats --json`.
 """

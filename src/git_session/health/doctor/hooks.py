@@ -1,4 +1,4 @@
-"""Looks at git's hooks where git would, runs ours and sees them act, and at agents' settings."""
+"""Check git's hooks where git would, run ours and see them act, and check agents' settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FORCED: Final = ("modified",)
 
 
 def check_hooks(log: SessionLog, program: list[str], *, is_fired: bool) -> Iterator[Check]:
-    """Looks at git's hooks; those that stand well are run in a repository of the doctor's own."""
+    """Check git's hooks; those that stand well are run in a repository of the doctor's own."""
     try:
         hooks = Hooks(log.store)
         rows = hooks.status()
@@ -53,7 +53,7 @@ def check_hooks(log: SessionLog, program: list[str], *, is_fired: bool) -> Itera
 
 
 def check_agents(log: SessionLog, program: list[str]) -> Iterator[Check]:
-    """Looks at our entries in agents' settings, and at what could not be done for an agent."""
+    """Check our entries in agents' settings, and at what could not be done for an agent."""
     for file in list_files(log.store.worktree, os.environ):
         row = file.row()
         if row["state"] == "absent":

@@ -1,4 +1,4 @@
-"""Asks the remotes whether they can be reached and are in step, and looks at lease locks."""
+"""Ask the remotes whether they can be reached and are in step, and check lease locks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_WORDS: Final = 500
 
 
 def check_remotes(log: SessionLog) -> Iterator[Check]:
-    """Looks at every remote that a sync would use, and at the locks."""
+    """Check every remote that a sync would use, and at the locks."""
     git = open_git(log.store)
     git.timeout_s = TIMEOUT_S
     try:
@@ -43,7 +43,7 @@ def check_remotes(log: SessionLog) -> Iterator[Check]:
 
 
 def _check_setting(git: Git, remote: Remote) -> Check | None:
-    """Gives the line of a remote that only the setting knows of; None for all others."""
+    """Return the line of a remote that only the setting knows of; None for all others."""
     if remote.name not in git.config_all(REMOTE_KEY):
         return None
     try:
@@ -94,7 +94,7 @@ def _tell_refused(name: str, refused: Refused) -> Check:
 
 
 def _has_unsent(log: SessionLog, mine: str, theirs: str, tracked: str | None) -> bool:
-    """Tells whether a remote, at `theirs` now and at `tracked` when last seen, lacks ours for sure.
+    """Return whether a remote, now at `theirs` and last seen at `tracked`, surely lacks ours.
 
     What it has now may not be here to be looked at.
     """
@@ -111,7 +111,7 @@ def _is_known(log: SessionLog, mine: str | None, theirs: str) -> bool:
 
 
 def _check_locks(log: SessionLog) -> Iterator[Check]:
-    """Names what makes grite's own sync fail: a lock here that is none of the remote's line."""
+    """Name what makes grite's own sync fail: a lock here that is none of the remote's line."""
     tracked = log.store.list_refs(names.TRACKING_PREFIX)
     expired = 0
     wedged = []

@@ -1,4 +1,4 @@
-"""Looks at what is on this machine: git, the log, the actor, the index, clocks, what waits."""
+"""Check what is on this machine: git, the log, the actor, the index, clocks, what waits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SCAN_S: Final = 5.0
 
 
 def check_repository(log: SessionLog) -> Iterator[Check]:
-    """Looks at everything that needs no network and runs no hook."""
+    """Check everything that needs no network and runs no hook."""
     for look in (_git, _repository, _log, _actor, _index, _clocks, _secrets, _spool, _maintenance):
         try:
             yield look(log)
@@ -44,7 +44,7 @@ def check_repository(log: SessionLog) -> Iterator[Check]:
 
 
 def judge_git(version: str) -> Check:
-    """Judges what `git version` says."""
+    """Judge what `git version` says."""
     found = _VERSION.match(version)
     if found is None:
         return Check("git", "failing", f"git version says {version!r}", "install git 2.39 or later")

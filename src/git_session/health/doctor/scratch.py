@@ -40,7 +40,7 @@ class Scratch:
         log.start_row(task, session_id=TRIAL_SESSION, worktree=str(self._top))
 
     def find_fault(self, hook: str, program: Sequence[str]) -> str | None:
-        """Runs one hook, and tells in what way it did not act; None when it did."""
+        """Run one hook, and report in what way it did not act; None when it did."""
         message = self._folder / "message"
         message.write_text("A subject\n")
         args = {"prepare-commit-msg": [str(message)], "pre-push": ["origin", str(self._hub)]}
@@ -51,7 +51,7 @@ class Scratch:
         return f"it ran and did nothing{': ' + said[-1] if said else ''}"
 
     def read_version(self, program: Sequence[str]) -> str:
-        """Reads which version of the program a hook would call."""
+        """Read which version of the program a hook would call."""
         return self._run([*program, "--version"]).stdout.decode(errors="replace").strip()
 
     def _has_acted(self, hook: str, message: Path) -> bool:
@@ -73,13 +73,13 @@ class Scratch:
 
 @contextmanager
 def open_scratch() -> Iterator[Scratch]:
-    """Makes a scratch repository, which goes with the block."""
+    """Make a scratch repository, which goes with the block."""
     with tempfile.TemporaryDirectory(prefix="git-session-doctor-") as folder:
         yield Scratch(Path(folder).resolve())
 
 
 def fire_commit(top: Path) -> str | None:
-    """Commits in a checkout of its own, through all hooks; tells what was missing, None if well.
+    """Commit in a checkout of its own, through all hooks; report what was missing, None if well.
 
     The checkout is made for this and removed again; its commit is on no branch.
     """

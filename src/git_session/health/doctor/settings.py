@@ -1,4 +1,4 @@
-"""Looks at the settings: each of ours, and grite's, whose value cannot be read or is passed over.
+"""Check the settings: each of ours, and grite's, whose value cannot be read or is passed over.
 
 Most of them are read leniently where they are used, so that nothing goes unrecorded for their sake;
 here is where that is said.
@@ -39,7 +39,7 @@ _GRITE: Final = "grite's settings"
 
 
 def check_settings(log: SessionLog) -> Iterator[Check]:
-    """Gives a line for each setting that is not as it should be, or one when all are."""
+    """Return a line for each setting that is not as it should be, or one when all are."""
     wrong = [*_check_ours(log), *_check_grites(log)]
     yield from wrong or [fine("settings", "all readable")]
 

@@ -70,12 +70,12 @@ class Survey:
     told: Head = field(default_factory=lambda: Head(""))
 
     def note_fault(self, commit: str, path: str, what: str) -> None:
-        """Notes what the store could not read of the line."""
+        """Note what the store could not read of the line."""
         self.has_holes = True
         self.note_fault_beside(commit, path, what)
 
     def note_fault_beside(self, commit: str, path: str, what: str) -> None:
-        """Notes what it could not read beside the line, where a merge has carried the events."""
+        """Note what it could not read beside the line, where a merge has carried the events."""
         self.damage.append(Problem("missing_object", what, commit, path))
 
     def take_beside(self, commit: LogCommit) -> None:
@@ -88,7 +88,7 @@ class Survey:
                 self.lost_chunks[names.named_hash(path)] = True
 
     def take(self, commit: LogCommit) -> None:
-        """Takes in one commit."""
+        """Take in one commit."""
         if not self.parents_of:
             self.told = gather_head(commit, ())
         self.parents_of[commit.oid] = commit.parents
@@ -134,7 +134,7 @@ class Survey:
 
     @property
     def wanted(self) -> set[bytes]:
-        """Gives the ids of events that were here by all that is known, and are not."""
+        """Return the ids of events that were here by all that is known, and are not."""
         return (self.bad | self.parents) - self.here.keys()
 
     def list_lost(self, found: Container[bytes]) -> set[bytes]:
@@ -167,7 +167,7 @@ def _missing(path: str) -> str:
 
 
 def sound_events(commits: Iterable[LogCommit], source: str) -> Iterator[Found]:
-    """Gives the events of some commits whose ids are right, whatever else is wrong there."""
+    """Return the events of some commits whose ids are right, whatever else is wrong there."""
     for commit in commits:
         for _, data in commit.chunks:
             try:
@@ -182,7 +182,7 @@ def sound_events(commits: Iterable[LogCommit], source: str) -> Iterator[Found]:
 def choose_events(
     survey: Survey, certain: Iterable[Found], possible: Iterable[Found]
 ) -> dict[bytes, Found]:
-    """Chooses the events that make up for what is damaged, the first copy of each.
+    """Choose the events that make up for what is damaged, the first copy of each.
 
     Those that are `certain` belong to the log, and each that it lacks is taken. Of the `possible`
     ones only those are taken that are known to be missing, and those before them in their chains.
@@ -206,12 +206,12 @@ def choose_events(
 
 
 def sort_events(events: Iterable[Event]) -> list[Event]:
-    """Puts events into the order in which a merge carries them."""
+    """Put events into the order in which a merge carries them."""
     return sorted(events, key=lambda event: (*event.order, event.raw))
 
 
 def rebuild_chunks(lost: Container[str], events: Collection[Event]) -> dict[str, bytes]:
-    """Rebuilds lost chunks from their events; what has the hash is the chunk, to the byte.
+    """Rebuild lost chunks from their events; what has the hash is the chunk, to the byte.
 
     A commit of a transition holds what one actor wrote about one issue at one time, in an order of
     its own; others hold a few events that follow one another, and a merge all that one side lacked.

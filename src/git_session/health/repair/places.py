@@ -58,7 +58,7 @@ class Place(NamedTuple):
 def read_line(
     read: ReadObject, head: str, on_fault: OnFault = ignore_fault, known: Container[str] = ()
 ) -> Iterator[LogCommit]:
-    """Reads the line from a commit down, to those `known`; objects come from `read` alone."""
+    """Read the line from a commit down, to those `known`; objects come from `read` alone."""
     walk = Walk(
         known=known,
         read=lambda oid: commits.read_log_commit(read, oid, on_fault),
@@ -70,7 +70,7 @@ def read_line(
 
 
 def find_refs(store: ObjectStore, origin: str = "") -> Iterator[Place]:
-    """Finds the refs of a repository that hold a log, or had one in them when they were made.
+    """Find the refs of a repository that hold a log, or had one in them when they were made.
 
     `origin` names the repository where it is not the user's own.
     """
@@ -91,7 +91,7 @@ def find_refs(store: ObjectStore, origin: str = "") -> Iterator[Place]:
 
 
 def find_reflog(store: ObjectStore) -> Iterator[Place]:
-    """Finds what the log's ref held before, the newest first, where git keeps its reflog."""
+    """Find what the log's ref held before, the newest first, where git keeps its reflog."""
     try:
         lines = read_regular(store.common_dir / "logs" / names.WAL_REF).splitlines()
     except OSError:
@@ -147,7 +147,7 @@ def drop_broken_reflog(store: ObjectStore, ref: str) -> None:
 
 
 def find_lost_commits(store: ObjectStore) -> Iterator[Place]:
-    """Finds the commits that grite or git-session wrote, whether or not anything leads to them.
+    """Find the commits that grite or git-session wrote, whether or not anything leads to them.
 
     Of those that lead to one another only the newest are given. Looks at every commit there is.
     """
@@ -181,7 +181,7 @@ def _list_commits(store: ObjectStore) -> Iterator[str]:
 def borrow_log(
     store: ObjectStore, remote: str, open_git: Callable[[Path, Path], Git]
 ) -> Iterator[ObjectStore]:
-    """Fetches a remote's whole log into a repository that is gone afterwards.
+    """Fetch a remote's whole log into a repository that is gone afterwards.
 
     Nothing of what is here is relied on, which may be damaged, but git's configuration. Raises
     what Git.fetch does, and EnvironmentFaultError.
@@ -203,7 +203,7 @@ def borrow_log(
 
 
 def format_ref_command(store: ObjectStore, head: str | None, new: str) -> str:
-    """Forms the command that makes the log's ref name `new`; `head` is the id that it holds now."""
+    """Form the command that makes the log's ref name `new`; `head` is the id that it holds now."""
     set_ref = f"git update-ref {names.WAL_REF} {new}"
     if head is not None:
         return set_ref if head == _NO_ID else f"{set_ref} {head}"
@@ -218,7 +218,7 @@ def format_ref_command(store: ObjectStore, head: str | None, new: str) -> str:
 
 
 def read_head(store: ObjectStore) -> tuple[str | None, DamagedLogError | None]:
-    """Reads the log's head: its id, None where there is none, and why it cannot be read."""
+    """Read the log's head: its id, None where there is none, and why it cannot be read."""
     store.put_back()
     try:
         head = store.read_ref(names.WAL_REF)

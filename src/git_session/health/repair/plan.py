@@ -1,4 +1,4 @@
-"""Recovers what is damaged or missing in the log here from wherever else it is.
+"""Recover what is damaged or missing in the log here from wherever else it is.
 
 Objects are put back as they were, byte for byte, where their ids prove it, and events that were
 found are appended in one commit. Where an object is lost for good, one commit with the sound events
@@ -85,12 +85,12 @@ class RepairPlan:
 
     @property
     def is_sound(self) -> bool:
-        """Tells whether there is a head that can be read."""
+        """Return whether there is a head that can be read."""
         return self.head is not None and self.fault is None
 
     @property
     def base(self) -> str | None:
-        """Gives the head that is there, else the one that is to be there."""
+        """Return the head that is there, else the one that is to be there."""
         return self.head if self.is_sound else self._first_candidate()
 
     def _first_candidate(self) -> str | None:
@@ -104,7 +104,7 @@ def plan_repair(
     open_git: Callable[[Path, Path], Git] = Git,
     on_progress: Callable[[int], None] | None = None,
 ) -> RepairPlan:
-    """Finds what is damaged, and what makes up for it; changes nothing.
+    """Find what is damaged, and what makes up for it; changes nothing.
 
     `remote` is asked for all that it has; `on_progress` gets the number of commits read so far.
     Raises what fetching from the remote does.
@@ -117,7 +117,7 @@ def plan_repair(
 
 
 def apply_repair(store: ObjectStore, plan: RepairPlan) -> str | None:
-    """Carries a plan out and gives the commit that was appended, if events had to be.
+    """Carry a plan out and return the commit that was appended, if events had to be.
 
     A broken ref stays as it is. Raises ConflictError when the ref came to be meanwhile,
     ContendedError when others kept moving it, and ReadOnlyError.
@@ -138,7 +138,7 @@ def apply_repair(store: ObjectStore, plan: RepairPlan) -> str | None:
 
 
 def report_row(store: ObjectStore, plan: RepairPlan, applied: str | None, *, done: bool) -> Row:
-    """Makes the row of a RepairReport; `done` tells whether the plan was carried out."""
+    """Make the row of a RepairReport; `done` tells whether the plan was carried out."""
     state = "sound" if plan.is_sound else "missing" if plan.fault is None else "unreadable"
     needs_hand = plan.fault is not None and plan.base is not None
     return {
@@ -200,7 +200,7 @@ class _Planner:
         return plan
 
     def _rebuild_chunks(self, plan: RepairPlan, survey: Survey, found: Sequence[Found]) -> None:
-        """Rebuilds chunks from the events that they held, which proves that no other was in them.
+        """Rebuild chunks from the events that they held, which proves that no other was in them.
 
         What is not there at all is put back so; what was changed has all of its events elsewhere.
         """
@@ -215,7 +215,7 @@ class _Planner:
         survey.damage = [p for p in survey.damage if names.named_hash(p.path) not in rebuilt]
 
     def _read(self, oid: str) -> tuple[int, bytes] | None:
-        """Reads an object here, else at the donor, and remembers what only that one has."""
+        """Read an object here, else at the donor, and remember what only that one has."""
         found = self._store.files.read(oid)
         if found is None and self._donor is not None:
             with suppress(TooLargeError):  # it stays as good as lost
@@ -240,7 +240,7 @@ class _Planner:
         return [*donated, *noted, *find_refs(self._store)]
 
     def _weigh(self, places: Sequence[Place]) -> list[tuple[Place, int]]:
-        """Counts what each place's line tells, and sorts the places by it, the best first."""
+        """Count what each place's line tells, and sorts the places by it, the best first."""
         best: dict[str, Place] = {}
         for place in sorted(places, key=lambda place: _RANKS.index(place.kind)):
             if place.kind != "snapshot":
@@ -254,7 +254,7 @@ class _Planner:
         return sorted(weighed, key=lambda x: (-x[1], _RANKS.index(x[0].kind), x[0].commit))
 
     def _survey(self, head: str | None) -> Survey:
-        """Takes in the line, and reads what lies beside it, so that it can be put back too."""
+        """Take in the line, and read what lies beside it, so that it can be put back too."""
         survey = Survey()
         self._borrowed.clear()
         waiting = [head] if head is not None else []
@@ -299,7 +299,7 @@ class _Planner:
     def _gather(
         self, plan: RepairPlan, survey: Survey, places: Sequence[Place]
     ) -> tuple[list[Found], list[Found]]:
-        """Gathers the events of all places: those that belong here, and those that may.
+        """Gather the events of all places: those that belong here, and those that may.
 
         What a remote has beyond this log is for a sync to bring, unless this log has holes.
         """
@@ -318,7 +318,7 @@ class _Planner:
 
 
 def _append(store: ObjectStore, plan: RepairPlan) -> str:
-    """Appends the events that were found in one commit, on whatever the head is by then."""
+    """Append the events that were found in one commit, on whatever the head is by then."""
     events = sort_events(found.event for found in plan.events.values())
     actor = events[0].actor.hex()
     told = Head("", int(time.time()), actor, {event.raw for event in events})

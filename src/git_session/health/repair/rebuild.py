@@ -1,4 +1,4 @@
-"""Replaces the head of a log that git cannot go through any more, for an object in it is lost.
+"""Replace the head of a log that git cannot go through any more, for an object in it is lost.
 
 One commit with the sound events of the old head takes its place, on a commit that git can go
 through. It is the one move of a ref that is no fast-forward: no ref may keep the old head, as

@@ -35,7 +35,7 @@ _ERROR_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
 def read_small_file(path: Path, limit: int = MAX_BYTES) -> tuple[bytes, os.stat_result] | None:
-    """Reads a regular file (through symlinks) of at most `limit` bytes; None when there is none.
+    """Read a regular file (through symlinks) of at most `limit` bytes; None when there is none.
 
     Raises ConfigError when it is no file, too large or not readable.
     """
@@ -71,14 +71,14 @@ class ConfigTable:
     section: str | None = None
 
     def text(self, key: str) -> str | None:
-        """Gives a string, or None when the key is not there; raises ConfigError on another type."""
+        """Return a string, or None without the key. Raises ConfigError for another type."""
         value = self.values.get(key)
         if value is not None and not isinstance(value, str):
             raise self.wrong(key, "must be text in quotes")
         return value
 
     def number(self, key: str, most: int = _I64_MAX) -> int | None:
-        """Gives an integer from 0 to `most`, or None when absent; else raises ConfigError."""
+        """Return an integer from 0 to `most`, or None when absent; else raises ConfigError."""
         value = self.values.get(key)
         if value is None:
             return None
@@ -88,21 +88,21 @@ class ConfigTable:
         return value
 
     def table(self, key: str) -> ConfigTable:
-        """Gives a table inside this one, an empty one when absent; else raises ConfigError."""
+        """Return a table inside this one, an empty one when absent; else raises ConfigError."""
         value = self.values.get(key, {})
         if not isinstance(value, dict):
             raise self.wrong(key, "must be a table")
         return ConfigTable(self.path, self.source, value, key)
 
     def wrong(self, key: str, problem: str) -> ConfigError:
-        """Forms the error that names file, line and key of a value nobody can use."""
+        """Form the error that names file, line and key of a value nobody can use."""
         name = f"{self.section}.{key}" if self.section else key
         line = _line_of(self.source, self.section, key)
         return _fault(self.path, line, f"{name} {problem}")
 
 
 def parse_table(data: bytes, path: Path) -> ConfigTable:
-    """Reads TOML, with or without a byte order mark (grite takes both); `path` is for messages.
+    """Read TOML, with or without a byte order mark (grite takes both); `path` is for messages.
 
     Raises ConfigError naming file and line when it is not UTF-8 or not TOML.
     """
@@ -115,7 +115,7 @@ def parse_table(data: bytes, path: Path) -> ConfigTable:
 
 
 def format_text(value: str) -> str:
-    """Forms a TOML basic string. Raises UsageError for text that is not Unicode (surrogates)."""
+    """Form a TOML basic string. Raises UsageError for text that is not Unicode (surrogates)."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -125,7 +125,7 @@ def format_text(value: str) -> str:
 
 
 def format_with_text(table: ConfigTable, key: str, value: str) -> str:
-    """Forms the file's text with one root key set and every other byte as it was.
+    """Form the file's text with one root key set and every other byte as it was.
 
     Raises ConfigError when the key stands there in a form that cannot be edited safely.
     """
@@ -143,7 +143,7 @@ def format_with_text(table: ConfigTable, key: str, value: str) -> str:
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Writes a file beside `path` and renames it over: readers see the old one or the new one.
+    """Write a file beside `path` and renames it over: readers see the old one or the new one.
 
     A symlink stays and its target is replaced; an existing file's mode is kept, a new one gets
     `mode` less the umask. Raises ReadOnlyError when the place cannot be written to.
@@ -178,7 +178,7 @@ def replace_note(path: Path, data: bytes) -> None:
 
 
 def create_directory(path: Path) -> None:
-    """Makes a directory and its parents where missing. Raises ReadOnlyError."""
+    """Make a directory and its parents where missing. Raises ReadOnlyError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -186,7 +186,7 @@ def create_directory(path: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> ReadOnlyError:
-    """Forms the error for a place that refuses to be written to."""
+    """Form the error for a place that refuses to be written to."""
     return ReadOnlyError(
         f"cannot write {path}: {_reason(error)}", "check its permissions and free space"
     )
@@ -194,7 +194,7 @@ def cannot_write(path: Path, error: OSError) -> ReadOnlyError:
 
 @contextmanager
 def config_lock(common_dir: Path) -> Iterator[None]:
-    """Holds git-session's own lock on grite's configuration (an flock: a killed holder frees it).
+    """Hold git-session's own lock on grite's configuration (an flock: a killed holder frees it).
 
     Not for use inside itself. Raises ContendedError after 10 s, ReadOnlyError.
     """

@@ -1,4 +1,4 @@
-"""Writes a file that the user named: whole or not at all."""
+"""Write a file that the user named: whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from git_session.host.files.config_file import cannot_write, replace_file
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes `data` to `path`: a file that is there is replaced at once, or stays as it was.
+    """Write `data` to `path`: a file that is there is replaced at once, or stays as it was.
 
     What is no file, a pipe or a terminal, is written to. Raises ReadOnlyError.
     """

@@ -1,4 +1,4 @@
-"""Finds out whether it is a permission that kept somebody from reading a file."""
+"""Find out whether it is a permission that kept somebody from reading a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROBE: Final = bytes(64 * 1024)
 
 
 def require_readable(path: Path) -> None:
-    """Raises EnvironmentFaultError when a permission of a file, or of a folder above, is lacking.
+    """Raise EnvironmentFaultError when a permission of a file, or of a folder above, is lacking.
 
     What is not there, or is damaged, passes.
     """
@@ -34,7 +34,7 @@ def require_readable(path: Path) -> None:
 
 
 def _find_refusing(path: Path) -> Path:
-    """Finds what refuses: the folder that cannot be entered, nearest to the top, or the file."""
+    """Find what refuses: the folder that cannot be entered, nearest to the top, or the file."""
     for folder in reversed(path.parents):
         if not os.access(folder, os.X_OK, effective_ids=True):
             return folder
@@ -42,7 +42,7 @@ def _find_refusing(path: Path) -> Path:
 
 
 def require_writable(directory: Path) -> None:
-    """Writes a file in `directory`, or in the nearest folder above it that exists, and removes it.
+    """Write a file in `directory`, or in the nearest folder above it that exists, and remove it.
 
     Raises ReadOnlyError when that fails.
     """

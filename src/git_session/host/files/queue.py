@@ -1,4 +1,4 @@
-"""Lets the writers of one repository go one after the other.
+"""Let the writers of one repository go one after the other.
 
 Only a courtesy: what makes an append safe is the compare-and-swap of the ref. Without the queue
 all writers but one would lose each race and do their work again.
@@ -31,7 +31,7 @@ _UNSUPPORTED: Final = frozenset(
 
 @contextmanager
 def wait_in_queue(path: str | os.PathLike[str], patience: float = PATIENCE_S) -> Iterator[None]:
-    """Holds the lock file `path`, which is made, while the block runs.
+    """Hold the lock file `path`, which is made, while the block runs.
 
     After `patience` seconds, or on a file system without such locks, the block runs all the
     same. The kernel frees the lock of a process that dies. Raises ReadOnlyError when the file
@@ -53,7 +53,7 @@ def wait_in_queue(path: str | os.PathLike[str], patience: float = PATIENCE_S) ->
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Takes the lock file `path`, which is made, if nobody holds it; tells whether it did."""
+    """Take the lock file `path`, which is made, if nobody holds it; return whether it did."""
     fd = _open_made(path)
     try:
         yield _try_flock(fd)

@@ -1,4 +1,4 @@
-"""Opens only what is a regular file: a FIFO in its place would hold whoever opens it for ever.
+"""Open only what is a regular file: a FIFO in its place would hold whoever opens it for ever.
 
 The git directory is shared with other programs, and libgit2 and git open what lies there without
 a look. So what they would open is looked at before they are asked.
@@ -25,7 +25,7 @@ _OPENED_AT_ONCE: Final = (
 
 
 def open_regular(path: StrPath, flags: int = os.O_RDONLY) -> int:
-    """Opens a regular file, through symlinks, and gives its descriptor; fit for open()'s `opener`.
+    """Open a regular file, through symlinks, and return its descriptor; fit for open()'s `opener`.
 
     Raises OSError, also for what is there and no regular file.
     """
@@ -37,13 +37,13 @@ def open_regular(path: StrPath, flags: int = os.O_RDONLY) -> int:
 
 
 def read_regular(path: StrPath, limit: int = -1) -> bytes:
-    """Reads a regular file, or the first `limit` bytes of it. Raises OSError as open_regular."""
+    """Read a regular file, or the first `limit` bytes of it. Raises OSError as open_regular."""
     with open(path, "rb", opener=open_regular) as file:
         return file.read(limit)
 
 
 def is_strange(path: StrPath) -> bool:
-    """Tells whether something is there that is neither a file nor a folder, also behind a link."""
+    """Return whether something is there that is neither a file nor a folder, also behind a link."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -52,7 +52,7 @@ def is_strange(path: StrPath) -> bool:
 
 
 def require_regular(git_dir: StrPath, common_dir: StrPath) -> None:
-    """Raises EnvironmentFaultError for a repository that git could not open without waiting."""
+    """Raise EnvironmentFaultError for a repository that git could not open without waiting."""
     for folder in {os.fspath(git_dir), os.fspath(common_dir)}:
         for name in _OPENED_AT_ONCE:
             path = os.path.join(folder, name)
@@ -61,19 +61,19 @@ def require_regular(git_dir: StrPath, common_dir: StrPath) -> None:
 
 
 def require_regular_refs(common_dir: StrPath) -> None:
-    """Raises EnvironmentFaultError for a ref that git, which reads all of them, would wait for."""
+    """Raise EnvironmentFaultError for a ref that git, which reads all of them, would wait for."""
     for path in _list_strange(common_dir, "refs"):
         raise _refusal(path)
 
 
 def require_regular_objects(common_dir: StrPath) -> None:
-    """Raises EnvironmentFaultError for an object that git, asked for all, would wait for."""
+    """Raise EnvironmentFaultError for an object that git, asked for all, would wait for."""
     for path in _list_strange(common_dir, "objects"):
         raise _refusal(path)
 
 
 def refuse_to_wait(common_dir: StrPath) -> None:
-    """Raises OSError for the same object, for those to whom git is but the quicker way."""
+    """Raise OSError for the same object, for those to whom git is but the quicker way."""
     if any(_list_strange(common_dir, "objects")):
         raise OSError(errno.EINVAL, "git would wait for an object that is no file")
 
@@ -83,7 +83,7 @@ def _list_strange(common_dir: StrPath, folder: str) -> Iterator[str]:
 
 
 def _list_others(folder: str) -> Iterator[str]:
-    """Lists what is in a folder, and in those below it, and by itself no regular file."""
+    """List what is in a folder, and in those below it, and by itself no regular file."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -1,4 +1,4 @@
-"""Waits for files to change: the only module that imports watchfiles.
+"""Wait for files to change: the only module that imports watchfiles.
 
 Its own class is used and not `watch()`: that begins to listen only when it is asked for a change,
 and what happens between the caller's look and then would be missed.
@@ -41,7 +41,7 @@ class Watcher:
         self._stop()
 
     def wait(self, timeout_s: float) -> bool:
-        """Waits until something changed, or for so long; tells whether something did.
+        """Wait until something changed, or for so long; return whether something did.
 
         Raises KeyboardInterrupt for Ctrl-C.
         """

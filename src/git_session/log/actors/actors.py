@@ -51,14 +51,14 @@ class Actor:
 
 
 def actor_directory(common_dir: Path, actor_id: str) -> Path:
-    """Forms an actor's directory. Raises UsageError for an id that is not 32 hex digits."""
+    """Form an actor's directory. Raises UsageError for an id that is not 32 hex digits."""
     if not names.is_actor_id(actor_id):
         raise UsageError(f"{actor_id!r} is not an actor id (32 hex digits)", _INIT_HINT)
     return common_dir / names.GRITE_DIR / _ACTORS_DIR / actor_id
 
 
 def read_actor(directory: Path) -> Actor:
-    """Reads one actor. Raises NotFoundError without a config.toml, ConfigError for a broken one."""
+    """Read one actor. Raises NotFoundError without a config.toml, ConfigError for a broken one."""
     path = directory / _CONFIG_FILE
     found = read_small_file(path)
     if found is None:
@@ -78,7 +78,7 @@ def read_actor(directory: Path) -> Actor:
 
 
 def read_actors(common_dir: Path) -> list[Actor]:
-    """Reads all actors, sorted by id, without those that are broken (grite skips them too).
+    """Read all actors, sorted by id, without those that are broken (grite skips them too).
 
     Raises ConfigError only when the directory itself cannot be read.
     """
@@ -98,7 +98,7 @@ def resolve_actor(
     environ: Mapping[str, str],
     data_dir: Path | None = None,
 ) -> Actor | None:
-    """Decides who writes: data directory, `GRITE_HOME`, id, `default_actor`, first by id, None.
+    """Decide who writes: data directory, `GRITE_HOME`, id, `default_actor`, first by id, None.
 
     A default actor without a config.toml is passed over, as by grite. Raises UsageError and
     NotFoundError for an `actor_id`, NotFoundError for a data directory, and ConfigError when the
@@ -128,7 +128,7 @@ def ensure_actor(
     environ: Mapping[str, str],
     data_dir: Path | None = None,
 ) -> Actor:
-    """Decides who writes; where nobody is, creates `new_actor_id` and makes it the default.
+    """Decide who writes; where nobody is, creates `new_actor_id` and makes it the default.
 
     Processes that race here all get the one actor that was created. `now` is in ms since the
     epoch. Raises what resolve_actor and create_actor raise.
@@ -158,7 +158,7 @@ def create_actor(
     make_default: bool,
     with_key: bool = False,
 ) -> Actor:
-    """Creates an actor as `grite actor init` does; `make_default` is `grite actor use` after it.
+    """Create an actor as `grite actor init` does; `make_default` is `grite actor use` after it.
 
     `now` is in ms since the epoch; `with_key` is grite's `--generate-key`. Raises UsageError for
     an id or label that cannot be stored, ConflictError when the id is taken, ConfigError when
@@ -172,7 +172,7 @@ def create_actor(
 
 
 def use_actor(common_dir: Path, actor_id: str) -> Actor:
-    """Makes an existing actor the default, as `grite actor use` does, keeping all other settings.
+    """Make an existing actor the default, as `grite actor use` does, keeping all other settings.
 
     Raises what resolve_actor raises for an id, and what create_actor raises for the file.
     """
@@ -183,7 +183,7 @@ def use_actor(common_dir: Path, actor_id: str) -> Actor:
 
 
 def read_signing_seed(actor: Actor, common_dir: Path) -> bytes | None:
-    """Reads the actor's Ed25519 seed (32 bytes); None when it has no key and does not sign.
+    """Read the actor's Ed25519 seed (32 bytes); None when it has no key and does not sign.
 
     grite looks only under the repository's own actors, whatever `GRITE_HOME` says; here the
     directory that the actor came from is asked after that. Raises ConfigError.
@@ -197,7 +197,7 @@ def read_signing_seed(actor: Actor, common_dir: Path) -> bytes | None:
 
 
 def read_public_keys(common_dir: Path) -> dict[bytes, bytes]:
-    """Reads the Ed25519 keys that this clone knows: raw actor id (16 bytes) to key (32 bytes).
+    """Read the Ed25519 keys that this clone knows: raw actor id (16 bytes) to key (32 bytes).
 
     A broken actor or a malformed key is left out, as one that is not known. Raises ConfigError
     only when the actors' directory cannot be read.

@@ -42,12 +42,12 @@ class GriteConfig:
 
 
 def config_path(common_dir: Path) -> Path:
-    """Forms the path of the repository's grite settings."""
+    """Form the path of the repository's grite settings."""
     return common_dir / names.GRITE_DIR / "config.toml"
 
 
 def read_config(common_dir: Path) -> GriteConfig:
-    """Reads the repository's grite settings; a missing file means the defaults.
+    """Read the repository's grite settings; a missing file means the defaults.
 
     Raises ConfigError naming file and line for what grite refuses too: no TOML, a wrong type.
     """
@@ -69,7 +69,7 @@ def read_config(common_dir: Path) -> GriteConfig:
 
 
 def write_default_actor(common_dir: Path, actor_id: str) -> None:
-    """Writes `default_actor` as `grite init` and `grite actor use` do, but keeps all other text.
+    """Write `default_actor` as `grite init` and `grite actor use` do, but keeps all other text.
 
     The caller holds `config_lock`. Raises ConfigError when the file cannot be edited safely (it
     is then unchanged), ReadOnlyError.

@@ -25,14 +25,14 @@ _MAX_KEY_FILE: Final = 4096
 
 
 def sign(seed: bytes, event_id: bytes) -> bytes:
-    """Signs the raw event id; gives 64 bytes. Raises ValueError for a seed not of 32 bytes."""
+    """Sign the raw event id; return 64 bytes. Raises ValueError for a seed not of 32 bytes."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return Ed25519PrivateKey.from_private_bytes(seed).sign(event_id)
 
 
 def verify(public_key: bytes, event_id: bytes, sig: bytes) -> bool:
-    """Tells whether `sig` is the signature of `event_id`; False for a malformed key or sig too."""
+    """Return whether `sig` is the signature of `event_id`; False for a malformed key or sig too."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -44,14 +44,14 @@ def verify(public_key: bytes, event_id: bytes, sig: bytes) -> bool:
 
 
 def public_key_of(seed: bytes) -> bytes:
-    """Derives the 32 bytes of the public key. Raises ValueError for a seed not of 32 bytes."""
+    """Derive the 32 bytes of the public key. Raises ValueError for a seed not of 32 bytes."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def parse_public_key(text: str | None, scheme: str | None) -> bytes | None:
-    """Reads a public key from its hex digits; None when absent, malformed or not Ed25519.
+    """Read a public key from its hex digits; None when absent, malformed or not Ed25519.
 
     An absent scheme means Ed25519, as grite documents.
     """
@@ -61,7 +61,7 @@ def parse_public_key(text: str | None, scheme: str | None) -> bytes | None:
 
 
 def read_seed(actor_directory: Path) -> bytes | None:
-    """Reads the seed from `signing_key`, else from `keys/signing.key`; None without either file.
+    """Read the seed from `signing_key`, else from `keys/signing.key`; None without either file.
 
     White space around the hex digits is allowed. Raises ConfigError when the file is unreadable,
     open to other users (as ssh refuses it) or not 64 hex digits; never quotes its content.
@@ -77,7 +77,7 @@ def read_seed(actor_directory: Path) -> bytes | None:
 
 
 def create_seed(actor_directory: Path) -> bytes:
-    """Writes a new random seed to `signing_key` as grite does (hex, mode 0600) and gives it.
+    """Write a new random seed to `signing_key` as grite does (hex, mode 0600) and return it.
 
     Raises ReadOnlyError, also when there is such a file: a key is never overwritten.
     """

@@ -52,7 +52,7 @@ class TrustedKey:
 
     @property
     def line(self) -> str:
-        """Gives the line that makes others trust the key."""
+        """Return the line that makes others trust the key."""
         return format_key_line(self.actor_id, self.public_key, self.label)
 
 
@@ -67,14 +67,14 @@ class Trust:
 
     @cached_property
     def digest(self) -> str:
-        """Digests what decides which events count."""
+        """Digest what decides which events count."""
         if self.policy == "off":
             return self.policy
         pairs = sorted({actor + key for actor, keys in self._keys.items() for key in keys})
         return f"{self.policy} {hashlib.sha256(b''.join(pairs)).hexdigest()}"
 
     def judge(self, event: Event) -> bool | None:
-        """Tells whether an event's signature is right; None without one, or without a key."""
+        """Return whether an event's signature is right; None without one, or without a key."""
         keys = self._keys.get(event.actor)
         if not keys or event.sig is None:
             return None
@@ -82,12 +82,12 @@ class Trust:
 
 
 def read_trust(store: ObjectStore, policy: Policy) -> Trust:
-    """Reads whose signatures count under `policy`. Raises ConfigError for a list nobody can use."""
+    """Read whose signatures count under `policy`. Raises ConfigError for a list nobody can use."""
     return Trust(policy, [] if policy == "off" else read_trusted_keys(store))
 
 
 def read_trusted_keys(store: ObjectStore) -> list[TrustedKey]:
-    """Reads all keys that are trusted here, this clone's own actors' first.
+    """Read all keys that are trusted here, this clone's own actors' first.
 
     A broken actor or a malformed key of one is left out, as one that is not known. Raises
     ConfigError for a setting, a list or a line of it that cannot be used.
@@ -96,26 +96,26 @@ def read_trusted_keys(store: ObjectStore) -> list[TrustedKey]:
 
 
 def read_key_lines(store: ObjectStore) -> list[TrustedKey]:
-    """Reads the keys that `session.trustedKey` names. Raises ConfigError."""
+    """Read the keys that `session.trustedKey` names. Raises ConfigError."""
     where = f"{KEY_SETTING} of git's configuration"
     found = store.settings.config_matching(_KEY)
     return [_parse_line(value, "config", where) for _, value in found]
 
 
 def read_key_list(store: ObjectStore) -> list[TrustedKey]:
-    """Reads the list that `session.trustedKeysBlob` names, if any. Raises ConfigError."""
+    """Read the list that `session.trustedKeysBlob` names, if any. Raises ConfigError."""
     found = store.settings.config_matching(_BLOB)
     return _read_list(store, found[-1][1]) if found else []
 
 
 def format_key_line(actor_id: str, public_key: bytes, label: str | None = None) -> str:
-    """Forms a line of a list of trusted keys."""
+    """Form a line of a list of trusted keys."""
     word = " ".join((label or "").split())
     return f"{actor_id} {signing.KEY_SCHEME} {public_key.hex()} {word}".rstrip()
 
 
 def parse_key_list(text: str, where: str) -> list[TrustedKey]:
-    """Reads a list of trusted keys; `#` begins a comment line. Raises ConfigError naming a line."""
+    """Read a list of trusted keys; `#` begins a comment line. Raises ConfigError naming a line."""
     keys = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):

@@ -66,7 +66,7 @@ class IndexFile:
 
     @classmethod
     def open(cls, path: str, identity: Identity) -> IndexFile:
-        """Opens a file, with a read transaction begun.
+        """Open a file, with a read transaction begun.
 
         Raises DamageError, and FailureError, also when the file is not that of `identity`.
         """
@@ -84,7 +84,7 @@ class IndexFile:
 
     @classmethod
     def open_as_is(cls, path: str) -> IndexFile:
-        """Opens a file for reading alone, without locks and without its WAL.
+        """Open a file for reading alone, without locks and without its WAL.
 
         What somebody writes meanwhile may show in part. Raises DamageError and FailureError.
         """
@@ -92,7 +92,7 @@ class IndexFile:
 
     @classmethod
     def create(cls, path: str) -> IndexFile:
-        """Makes a file, or opens the one that somebody made in between. Raises as `open` does."""
+        """Make a file, or open the one that somebody made in between. Raises as `open` does."""
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
@@ -102,7 +102,7 @@ class IndexFile:
 
     @classmethod
     def find(cls, path: str) -> IndexFile | None:
-        """Opens a file that is there; None without one. Raises as `open` does."""
+        """Open a file that is there; None without one. Raises as `open` does."""
         for left in reversed(range(_TRIES)):
             identity = identify(path)
             if identity is None:
@@ -116,11 +116,11 @@ class IndexFile:
 
     @classmethod
     def in_memory(cls) -> IndexFile:
-        """Makes an empty map that goes with this process."""
+        """Make an empty map that goes with this process."""
         return cls(sqlite3.connect(":memory:", isolation_level=None, factory=_Connection))
 
     def copy_to_memory(self) -> IndexFile:
-        """Copies the content as it is now. Raises DamageError and FailureError."""
+        """Copy the content as it is now. Raises DamageError and FailureError."""
         copy = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection)
         try:
             with _judging():
@@ -131,20 +131,20 @@ class IndexFile:
         return IndexFile(copy)
 
     def begin(self) -> None:
-        """Begins to read: until `end` all answers are of this moment. Raises as `open` does."""
+        """Begin to read: until `end` all answers are of this moment. Raises as `open` does."""
         self._execute("BEGIN")
         found = self._execute("SELECT count(*) FROM sqlite_schema WHERE name = 'item'")
         self._has_table = found[0][0] == 1
 
     def end(self) -> None:
-        """Ends the reading."""
+        """End the reading."""
         with suppress(DamageError, FailureError):
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Lets the block write, alone and wholly or not at all. Raises as `open` does."""
+        """Let the block write, alone and wholly or not at all. Raises as `open` does."""
         self.end()
         self._set_up()
         self._execute("BEGIN IMMEDIATE")
@@ -157,7 +157,7 @@ class IndexFile:
             self.end()
 
     def read(self, first: int, last: int) -> list[tuple[int, bytes]]:
-        """Reads the values of all keys from `first` to `last`. Raises as `open` does."""
+        """Read the values of all keys from `first` to `last`. Raises as `open` does."""
         if not self._has_table:
             return []
         question = "SELECT key, value FROM item WHERE key BETWEEN ? AND ? ORDER BY key"
@@ -167,26 +167,26 @@ class IndexFile:
         return found
 
     def read_one(self, key: int) -> bytes | None:
-        """Reads one value; None when there is none. Raises as `open` does."""
+        """Read one value; None when there is none. Raises as `open` does."""
         found = self.read(key, key)
         return found[0][1] if found else None
 
     def write(self, items: Iterable[tuple[int, bytes]]) -> None:
-        """Writes values, over those of the same keys. Raises as `open` does."""
+        """Write values, over those of the same keys. Raises as `open` does."""
         with _judging():
             self._connection.executemany("INSERT OR REPLACE INTO item VALUES (?, ?)", items)
 
     def delete(self, keys: Iterable[int]) -> None:
-        """Deletes values. Raises as `open` does."""
+        """Delete values. Raises as `open` does."""
         with _judging():
             self._connection.executemany("DELETE FROM item WHERE key = ?", [(key,) for key in keys])
 
     def clear(self) -> None:
-        """Deletes all values. Raises as `open` does."""
+        """Delete all values. Raises as `open` does."""
         self._execute("DELETE FROM item")
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Let go of the file."""
         self.end()
         with suppress(sqlite3.Error):
             self._connection.close()
@@ -209,7 +209,7 @@ class IndexFile:
 
 
 def identify(path: str) -> Identity | None:
-    """Tells which file a path names; None without one.
+    """Return which file a path names; None without one.
 
     Raises DamageError for what can be no index, FailureError when nothing can be told.
     """
@@ -225,7 +225,7 @@ def identify(path: str) -> Identity | None:
 
 
 def discard(path: str) -> bool:
-    """Removes a file and what SQLite has beside it; tells whether the place is now free.
+    """Remove a file and what SQLite has beside it; return whether the place is now free.
 
     A folder in its place goes only if it is empty.
     """

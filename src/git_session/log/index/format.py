@@ -48,19 +48,19 @@ class DamageError(Exception):
 
 
 def key_of(kind: int, number: int = 0, part: int = 0) -> int:
-    """Forms a key: of a kind, of an issue's number, of one of several parts."""
+    """Form a key: of a kind, of an issue's number, of one of several parts."""
     return kind << _KIND_SHIFT | number << _NUMBER_SHIFT | part
 
 
 def keys_of(kind: int, number: int | None = None) -> tuple[int, int]:
-    """Forms the first and last key of a kind, or of one issue's values of that kind."""
+    """Form the first and last key of a kind, or of one issue's values of that kind."""
     if number is None:
         return key_of(kind), key_of(kind + 1) - 1
     return key_of(kind, number), key_of(kind, number + 1) - 1
 
 
 def compute_check(key: int, value: bytes) -> int:
-    """Computes the check of one value at its place."""
+    """Compute the check of one value at its place."""
     return zlib.crc32(value, zlib.crc32(key.to_bytes(8, "big")))
 
 
@@ -74,17 +74,17 @@ class Sum:
         self.total = total
 
     def add(self, check: int) -> None:
-        """Takes a value in."""
+        """Take a value in."""
         self.count += 1
         self.total += check
 
     def remove(self, check: int) -> None:
-        """Takes a value out."""
+        """Take a value out."""
         self.count -= 1
         self.total -= check
 
     def require(self, items: Iterable[tuple[int, bytes]]) -> None:
-        """Raises DamageError when these are not the values that were counted."""
+        """Raise DamageError when these are not the values that were counted."""
         checks = [compute_check(key, value) for key, value in items]
         if len(checks) != self.count or sum(checks) != self.total:
             raise DamageError("values are missing, changed or left over")
@@ -113,7 +113,7 @@ class Seal:
         self.sums = {kind: Sum() for kind in (ISSUE, TASK, LIVE, ENDED, KNOWN, PROBLEMS)}
 
     def encode(self) -> bytes:
-        """Writes the seal with its own check in front."""
+        """Write the seal with its own check in front."""
         counts = [self.commits, self.events, self.next_number, self.next_part, self.unread]
         sums = [[kind, found.count, found.total] for kind, found in self.sums.items()]
         told = [SCHEMA, self.trust, self.head, counts, self.states, sums]
@@ -122,7 +122,7 @@ class Seal:
 
     @classmethod
     def decode(cls, value: bytes) -> Seal:
-        """Reads a seal. Raises DamageError for anything else."""
+        """Read a seal. Raises DamageError for anything else."""
         text = value[_CHECK.size :]
         if value[: _CHECK.size] != _CHECK.pack(zlib.crc32(text)):
             raise DamageError("the seal is broken")
@@ -162,7 +162,7 @@ class Entry:
         self.unread = 0
 
     def encode(self) -> bytes:
-        """Writes the entry: the issue's id, by which it is found, and the rest."""
+        """Write the entry: the issue's id, by which it is found, and the rest."""
         sums = [self.events.count, self.events.total]
         counts = [*sums, self.event_count, self.next_part, self.unread]
         told = [self.number, counts, list(self.checks.items()), self.task, self.sessions]
@@ -170,7 +170,7 @@ class Entry:
 
     @classmethod
     def decode(cls, value: bytes) -> Entry:
-        """Reads an entry whose check was found right."""
+        """Read an entry whose check was found right."""
         number, counts, checks, task, sessions = parse_json(value[16:])
         entry = cls(value[:16], number)
         entry.events = Sum(counts[0], counts[1])
@@ -182,7 +182,7 @@ class Entry:
 
 
 def parse_json(text: bytes) -> Any:
-    """Parses JSON. Raises DamageError."""
+    """Parse JSON. Raises DamageError."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -190,24 +190,24 @@ def parse_json(text: bytes) -> Any:
 
 
 def format_rows(rows: Iterable[Row]) -> bytes:
-    """Writes rows so that the values of many issues make one JSON array when joined by commas."""
+    """Write rows so that the values of many issues make one JSON array when joined by commas."""
     return ",".join([json.dumps(row, separators=(",", ":")) for row in rows]).encode()
 
 
 def parse_rows(values: Iterable[bytes]) -> list[Row]:
-    """Reads the rows of many values at once. Raises DamageError."""
+    """Read the rows of many values at once. Raises DamageError."""
     rows = parse_json(b"[" + b",".join(values) + b"]")
     assert isinstance(rows, list)
     return rows
 
 
 def order_of(session: Row) -> Order:
-    """Gives what a session is listed by: the oldest first, ties by its ids."""
+    """Return what a session is listed by: the oldest first, ties by its ids."""
     return session["started_ts"], session["session_id"], session["grite_issue_id"]
 
 
 def format_sessions(rows: Iterable[Row]) -> bytes:
-    """Writes a line a session: its order, a tab, and its row as commands print it.
+    """Write a line a session: its order, a tab, and its row as commands print it.
 
     Whoever prints sessions as they are need not parse them.
     """
@@ -215,19 +215,19 @@ def format_sessions(rows: Iterable[Row]) -> bytes:
 
 
 def split_sessions(values: Iterable[bytes]) -> list[tuple[Order, bytes]]:
-    """Reads what each session of many values is listed by, and its row, which stays JSON."""
+    """Read what each session of many values is listed by, and its row, which stays JSON."""
     lines = [line.partition(b"\t") for value in values for line in value.split(b"\n")]
     orders = parse_json(b"[" + b",".join([order for order, _, _ in lines]) + b"]")
     return [(tuple(order), row) for order, (_, _, row) in zip(orders, lines, strict=True)]
 
 
 def pack_event(event_id: bytes, commit: bytes, raw: bytes) -> bytes:
-    """Writes an event; a value holds one after the other."""
+    """Write an event; a value holds one after the other."""
     return _EVENT.pack(event_id, commit, len(raw)) + raw
 
 
 def unpack_events(value: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Reads a value's events: event id, commit and raw bytes."""
+    """Read a value's events: event id, commit and raw bytes."""
     start = 0
     while start < len(value):
         event_id, commit, size = _EVENT.unpack_from(value, start)

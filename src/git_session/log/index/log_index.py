@@ -56,7 +56,7 @@ class LogIndex:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, trust: str | None) -> LogIndex:
-        """Opens the index beside `path`, whose name gets the schema number; it may be missing.
+        """Open the index beside `path`, whose name gets the schema number; it may be missing.
 
         `trust` is a digest of the settings by which signatures were judged; with None the content
         is taken whatever they were, for whoever only needs hints, and nothing can be applied.
@@ -68,12 +68,12 @@ class LogIndex:
 
     @property
     def head(self) -> str | None:
-        """Gives the commit whose log this is, None when there is no content."""
+        """Return the commit whose log this is, None when there is no content."""
         self._begin()
         return self._view.seal.head if self._view else None
 
     def refresh(self) -> None:
-        """Lets go of the moment: the next answer is of the content as it then is."""
+        """Let go of the moment: the next answer is of the content as it then is."""
         if self._is_as_is:
             self._use(None)  # SQLite would not notice that the file has changed
         elif self._file is not None:
@@ -90,15 +90,15 @@ class LogIndex:
         return self._ask(lambda view: view.knows(commit), nothing=False)
 
     def issue_ids(self) -> list[bytes]:
-        """Lists all issues, in the order of their ids."""
+        """List all issues, in the order of their ids."""
         return self._ask(lambda view: sorted(view.issue_values()), [])
 
     def events_of(self, issue_id: bytes) -> list[tuple[bytes, str]]:
-        """Reads an issue's events: raw bytes and commit."""
+        """Read an issue's events: raw bytes and commit."""
         return self._ask(lambda view: view.events_of(issue_id), [])
 
     def session_refs(self) -> list[tuple[bytes, str]]:
-        """Lists issue and id of all sessions, in the order of both."""
+        """List issue and id of all sessions, in the order of both."""
         return self._ask(
             lambda view: [
                 (entry.issue_id, session_id)
@@ -109,11 +109,11 @@ class LogIndex:
         )
 
     def session_briefs(self) -> list[Row]:
-        """Lists all sessions by what their issues' entries tell of them, which is quick to read."""
+        """List all sessions by what their issues' entries tell of them, which is quick to read."""
         return self._ask(lambda view: view.session_briefs(), [])
 
     def task_refs(self) -> list[tuple[bytes, str, str]]:
-        """Lists issue, task id and title of all issues that have a task row, by issue."""
+        """List issue, task id and title of all issues that have a task row, by issue."""
         return self._ask(
             lambda view: [
                 (entry.issue_id, entry.task[0], entry.task[1])
@@ -132,14 +132,14 @@ class LogIndex:
         engine: str | None = None,
         role: str | None = None,
     ) -> list[Row]:
-        """Lists sessions, oldest first; `heartbeat_age_ms` is None in all of them."""
+        """List sessions, oldest first; `heartbeat_age_ms` is None in all of them."""
         wanted, kinds = wanted_states(states, engine, role, without_exited=without_exited)
         return self._ask(lambda view: view.session_rows(issue_id, wanted, kinds), [])
 
     def ended_sessions(
         self, *, engine: str | None = None, role: str | None = None
     ) -> list[tuple[Order, bytes]]:
-        """Gives the sessions that exited as they are printed, each with what it is listed by.
+        """Return the sessions that exited as they are printed, each with what it is listed by.
 
         Nothing in the row of such a session depends on when it is read.
         """
@@ -156,7 +156,7 @@ class LogIndex:
         engine: str | None = None,
         role: str | None = None,
     ) -> int:
-        """Counts sessions."""
+        """Count sessions."""
         wanted, _ = wanted_states(states, engine, role, without_exited=without_exited)
         if issue_id is not None or engine is not None or role is not None:
             return self._ask(lambda view: view.count_sessions(issue_id, wanted), 0)
@@ -168,11 +168,11 @@ class LogIndex:
         )
 
     def task_rows(self) -> list[Row]:
-        """Lists tasks, oldest first."""
+        """List tasks, oldest first."""
         return self._ask(lambda view: view.task_rows(), [])
 
     def unread_blocks(self) -> dict[bytes, int]:
-        """Gives the issues with session blocks of unknown words, and how many each has."""
+        """Return the issues with session blocks of unknown words, and how many each has."""
         return self._ask(lambda view: view.unread_blocks(), {})
 
     def leaves_out(self) -> bool:
@@ -180,21 +180,21 @@ class LogIndex:
         return bool(self.unread_blocks() or self.problems())
 
     def problems(self) -> list[Row]:
-        """Lists what reading left out, that of the newest change first."""
+        """List what reading left out, that of the newest change first."""
         return self._ask(lambda view: view.problems(), [])
 
     def event_count(self) -> int:
-        """Counts the events."""
+        """Count the events."""
         return self._ask(lambda view: view.seal.events, 0)
 
     def commit_count(self) -> int:
-        """Counts the commits."""
+        """Count the commits."""
         return self._ask(lambda view: view.seal.commits, 0)
 
     # -- changes
 
     def apply(self, change: Change) -> bool:
-        """Writes a change, wholly or not at all; tells whether it did.
+        """Write a change, wholly or not at all; return whether it did.
 
         False when the content is no longer of `change.base`: another process was quicker, or it
         was found damaged. Where the file cannot be written, the content goes on in memory.
@@ -210,13 +210,13 @@ class LogIndex:
         return self._write(change.base, write)
 
     def reset(self) -> None:
-        """Empties the content, unless another process changed it since it was looked at."""
+        """Empty the content, unless another process changed it since it was looked at."""
         head = self.head
         if head is not None:
             self._write(head, lambda file, _: file.clear())
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Let go of the file."""
         self._use(None)
         self.in_memory = False
 
@@ -247,7 +247,7 @@ class LogIndex:
     # -- the file
 
     def _begin(self) -> None:
-        """Opens the file if it is there, and begins a moment."""
+        """Open the file if it is there, and begin a moment."""
         if self._has_begun:
             return
         self._has_begun = True
@@ -267,7 +267,7 @@ class LogIndex:
             self._begin_as_is()
 
     def _begin_as_is(self) -> None:
-        """Makes do with what can be read of a file that cannot be shared or locked."""
+        """Make do with what can be read of a file that cannot be shared or locked."""
         self._is_as_is = True
         try:
             file = IndexFile.open_as_is(self._path)
@@ -292,7 +292,7 @@ class LogIndex:
             raise IndexLostError from error
 
     def _discard(self) -> None:
-        """Makes place for new content; once only, then memory has to do."""
+        """Make place for new content; once only, then memory has to do."""
         may_discard = not (self.in_memory or self._is_as_is or self._was_discarded)
         self._was_discarded = True
         self._use(None)
@@ -307,7 +307,7 @@ class LogIndex:
         return discard(self._path)
 
     def _copy(self) -> IndexFile:
-        """Copies what can be read into memory."""
+        """Copy what can be read into memory."""
         try:
             if self._file is None:
                 self._file = IndexFile.open_as_is(self._path)

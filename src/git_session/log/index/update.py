@@ -1,4 +1,4 @@
-"""Brings an index from one head to the next, inside one transaction."""
+"""Bring an index from one head to the next, inside one transaction."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Change:
 
 
 def write_change(file: IndexFile, view: View | None, change: Change, trust: str) -> None:
-    """Writes a change over the content that `view` shows, over nothing when there is none.
+    """Write a change over the content that `view` shows, over nothing when there is none.
 
     Raises DamageError and FailureError; the file's transaction is then to be thrown away.
     """
@@ -112,7 +112,7 @@ class _Update:
         self._file.write(items)
 
     def _take_small(self, entry: Entry, there: list[tuple[int, bytes]], size: int) -> list[bytes]:
-        """Takes out the last values that are not much larger than what follows them.
+        """Take out the last values that are not much larger than what follows them.
 
         So their sizes fall by half from one to the next: few values, and each byte is written
         again a few times only.
@@ -195,7 +195,7 @@ class _Update:
 def _group(
     events: Sequence[tuple[bytes, bytes, bytes, str]],
 ) -> Iterator[tuple[bytes, dict[bytes, tuple[bytes, str]]]]:
-    """Brings together the events of each issue; the last of an id counts."""
+    """Bring together the events of each issue; the last of an id counts."""
     groups: dict[bytes, dict[bytes, tuple[bytes, str]]] = {}
     for issue_id, event_id, raw, commit in events:
         groups.setdefault(issue_id, {})[event_id] = (raw, commit)
@@ -203,7 +203,7 @@ def _group(
 
 
 def _pack(events: dict[bytes, tuple[bytes, str]]) -> Iterator[bytes]:
-    """Packs events into values of a handy size."""
+    """Pack events into values of a handy size."""
     pieces: list[bytes] = []
     size = 0
     for event_id, (raw, commit) in events.items():

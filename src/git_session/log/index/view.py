@@ -27,7 +27,7 @@ class View:
 
     @classmethod
     def read(cls, file: IndexFile, trust: str | None) -> View | None:
-        """Reads what the content is of; None when there is none, or of another trust."""
+        """Read what the content is of; None when there is none, or of another trust."""
         value = file.read_one(form.key_of(form.SEAL))
         if value is None:
             return None
@@ -35,7 +35,7 @@ class View:
         return cls(file, seal) if trust in (None, seal.trust) else None
 
     def values(self, kind: int) -> list[tuple[int, bytes]]:
-        """Reads all values of a kind, with their keys."""
+        """Read all values of a kind, with their keys."""
         found = self._file.read(*form.keys_of(kind))
         self.seal.sums[kind].require(found)
         return found
@@ -43,29 +43,29 @@ class View:
     # -- issues
 
     def issue_values(self) -> dict[bytes, tuple[int, bytes]]:
-        """Reads the entries of all issues, each with its key, undecoded."""
+        """Read the entries of all issues, each with its key, undecoded."""
         if self._entries is None:
             self._entries = {item[1][:16]: item for item in self.values(form.ISSUE)}
         return self._entries
 
     def entry(self, issue_id: bytes) -> Entry | None:
-        """Reads what is known of an issue."""
+        """Read what is known of an issue."""
         item = self.issue_values().get(issue_id)
         return Entry.decode(item[1]) if item else None
 
     def entries(self) -> Iterator[Entry]:
-        """Reads what is known of all issues, by their ids."""
+        """Read what is known of all issues, by their ids."""
         for _, (_, value) in sorted(self.issue_values().items()):
             yield Entry.decode(value)
 
     def event_values(self, entry: Entry) -> list[tuple[int, bytes]]:
-        """Reads the values that hold an issue's events, oldest first."""
+        """Read the values that hold an issue's events, oldest first."""
         found = self._file.read(*form.keys_of(form.EVENTS, entry.number))
         entry.events.require(found)
         return found
 
     def events_of(self, issue_id: bytes) -> list[tuple[bytes, str]]:
-        """Reads an issue's events: raw bytes and commit."""
+        """Read an issue's events: raw bytes and commit."""
         entry = self.entry(issue_id)
         if entry is None:
             return []
@@ -78,13 +78,13 @@ class View:
     # -- rows
 
     def session_rows(self, issue_id: bytes | None, wanted: Wanted, kinds: list[int]) -> list[Row]:
-        """Reads sessions, oldest first; `kinds` are LIVE, ENDED or both."""
+        """Read sessions, oldest first; `kinds` are LIVE, ENDED or both."""
         values = [value for kind in kinds for value in self._row_values(kind, issue_id)]
         rows = form.parse_rows(text for _, text in form.split_sessions(values))
         return sorted([row for row in rows if _is_wanted(row, wanted)], key=form.order_of)
 
     def ended_sessions(self, wanted: Wanted | None) -> list[tuple[Order, bytes]]:
-        """Reads the sessions that exited: what each is listed by, and its row in JSON.
+        """Read the sessions that exited: what each is listed by, and its row in JSON.
 
         The rows are parsed only where there is a test to pass.
         """
@@ -95,7 +95,7 @@ class View:
         return [item for item, row in zip(found, rows, strict=True) if _is_wanted(row, wanted)]
 
     def session_briefs(self) -> list[Row]:
-        """Reads what the issues' entries tell of their sessions, without reading any row."""
+        """Read what the issues' entries tell of their sessions, without reading any row."""
         return [
             {
                 **dict(zip(("session_id", "state", "engine", "role"), session, strict=True)),
@@ -107,7 +107,7 @@ class View:
         ]
 
     def count_sessions(self, issue_id: bytes | None, wanted: Wanted) -> int:
-        """Counts sessions."""
+        """Count sessions."""
         entries = self.entries() if issue_id is None else [self.entry(issue_id)]
         return sum(
             wanted(state, engine, role)
@@ -117,18 +117,18 @@ class View:
         )
 
     def task_rows(self) -> list[Row]:
-        """Reads tasks, oldest first."""
+        """Read tasks, oldest first."""
         rows = form.parse_rows(self._row_values(form.TASK, None))
         return sorted(rows, key=lambda row: (row["created_ts"], row["grite_issue_id"]))
 
     def unread_blocks(self) -> dict[bytes, int]:
-        """Reads the issues with session blocks of unknown words, and how many each has."""
+        """Read the issues with session blocks of unknown words, and how many each has."""
         if not self.seal.unread:
             return {}
         return {entry.issue_id: entry.unread for entry in self.entries() if entry.unread}
 
     def problems(self) -> list[Row]:
-        """Reads what reading the log left out, the newest commits' first."""
+        """Read what reading the log left out, the newest commits' first."""
         return form.parse_rows(value for _, value in reversed(self.values(form.PROBLEMS)))
 
     def _row_values(self, kind: int, issue_id: bytes | None) -> list[bytes]:
@@ -146,20 +146,20 @@ class View:
     # -- commits
 
     def known_values(self) -> list[tuple[int, bytes]]:
-        """Reads the ids of all commits that are taken in: sorted in each value."""
+        """Read the ids of all commits that are taken in: sorted in each value."""
         if self._known is None:
             self._known = self.values(form.KNOWN)
         return self._known
 
     def knows(self, commit: bytes) -> bool:
-        """Tells whether a commit is taken in."""
+        """Return whether a commit is taken in."""
         return any(_holds(value, commit) for _, value in self.known_values())
 
 
 def wanted_states(
     states: Collection[str], engine: str | None, role: str | None, *, without_exited: bool
 ) -> tuple[Wanted, list[int]]:
-    """Turns a question's filters into a test, and the kinds of rows that can pass it."""
+    """Turn a question's filters into a test, and the kinds of rows that can pass it."""
 
     def wanted(state: str, of_engine: str, of_role: str) -> bool:
         return (

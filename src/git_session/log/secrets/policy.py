@@ -1,4 +1,4 @@
-"""Scans what is about to leave for credentials and home directories, each event once.
+"""Scan what is about to leave for credentials and home directories, each event once.
 
 `session.secrets` says what comes of it. A credential is refused under `refuse`; a home directory
 only ever warns, as it stands in a log for good once a session has worked outside the repository.
@@ -49,7 +49,7 @@ class Policy:
     allowed: tuple[str, ...] = ()
 
     def allows(self, line: str) -> bool:
-        """Tells whether the user said that there is nothing in such a line."""
+        """Return whether the user said that there is nothing in such a line."""
         return any(re.search(pattern, line) for pattern in self.allowed)
 
 
@@ -65,12 +65,12 @@ class Found:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Gives what makes two finds the same thing said again."""
+        """Return what makes two finds the same thing said again."""
         text = self.text
         return (self.kind, self.what, text.issue_id, text.session_id or "", text.field)
 
     def row(self, commit: str | None) -> Row:
-        """Makes the row of an OutgoingFinding. The text itself is not in it."""
+        """Make the row of an OutgoingFinding. The text itself is not in it."""
         text = self.text
         return {
             "kind": self.kind,
@@ -107,7 +107,7 @@ class Scan:
         """By event: the finds that keep it here under `refuse`."""
 
     def look_at(self, events: Iterable[bytes]) -> None:
-        """Scans those of the events that it has not seen. Raises ConfigError."""
+        """Scan those of the events that it has not seen. Raises ConfigError."""
         news = set(events) - self._seen
         if not news:
             return
@@ -130,7 +130,7 @@ class Scan:
                     self._add(Found("home", what, text, line))
 
     def refusal(self, remote: str, events: Iterable[bytes], head: str | None) -> SecretError | None:
-        """Gives what keeps these events, which are in the log `head`, from a remote, if anything.
+        """Return what keeps these events, which are in the log `head`, from a remote, if anything.
 
         What could not be scanned is kept as well.
         """
@@ -147,7 +147,7 @@ class Scan:
         )
 
     def row(self, head: str | None) -> Row | None:
-        """Makes the row of a ScanReport, None without a scan; the events are in the log `head`."""
+        """Make the row of a ScanReport, None without a scan; the events are in the log `head`."""
         if self._policy is None:
             return None
         return {
@@ -187,7 +187,7 @@ class Scan:
 
 
 def read_policy(git: GitSettings) -> Policy:
-    """Reads what is to be done about secrets from git's configuration. Raises ConfigError."""
+    """Read what is to be done about secrets from git's configuration. Raises ConfigError."""
     settings = git.config_matching(r"^session\.secrets")
     modes = [value.lower() for key, value in settings if key == SECRETS_KEY.lower()]
     allowed = tuple(value for key, value in settings if key == SECRETS_ALLOW_KEY.lower())
@@ -211,7 +211,7 @@ def read_policy(git: GitSettings) -> Policy:
 def refuse_secrets(
     store: ObjectStore, events: Iterable[bytes], known: Iterable[bytes], cleared: set[str]
 ) -> None:
-    """Refuses events that are about to be recorded, where `session.secrets` says so.
+    """Refuse events that are about to be recorded, where `session.secrets` says so.
 
     What the log holds already, in the events `known`, can be recorded again: a session that has
     a credential in it must be able to end. `cleared` are texts that were scanned, those of these
@@ -239,7 +239,7 @@ def refuse_secrets(
 
 
 def tell_finds(scan: Row | None, common_dir: Path | None) -> list[str]:
-    """Gives the sentences about what a scan has found; `scan` is the row of a ScanReport.
+    """Return the sentences about what a scan has found; `scan` is the row of a ScanReport.
 
     With `common_dir` a home directory that was said before in that clone is not said again.
     """
@@ -256,7 +256,7 @@ def tell_finds(scan: Row | None, common_dir: Path | None) -> list[str]:
 
 
 def _name_commits(store: ObjectStore, head: str | None, events: set[bytes]) -> dict[bytes, str]:
-    """Finds the commits of a log that events stand in."""
+    """Find the commits of a log that events stand in."""
     commits: dict[bytes, str] = {}
     if head is None or not events:
         return commits

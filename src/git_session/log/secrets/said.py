@@ -19,7 +19,7 @@ _FILE: Final = "homes-sent"
 
 
 def read_said(common_dir: Path) -> set[str]:
-    """Reads the home directories that were said."""
+    """Read the home directories that were said."""
     try:
         text = os.fsdecode(read_regular(common_dir / names.SESSION_DIR / _FILE))
     except OSError:
@@ -28,7 +28,7 @@ def read_said(common_dir: Path) -> set[str]:
 
 
 def write_said(common_dir: Path, homes: Iterable[str]) -> None:
-    """Writes down that home directories were said, those before them kept; fails never."""
+    """Write down that home directories were said, those before them kept; fails never."""
     path = common_dir / names.SESSION_DIR / _FILE
     lines = sorted(read_said(common_dir).union(homes) - {""})
     with suppress(OSError):

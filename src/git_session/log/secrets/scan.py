@@ -31,7 +31,7 @@ class Scanned:
 
 
 def scan_texts(texts: Sequence[str], allowed: Sequence[str], timeout_s: float) -> Scanned:
-    """Scans texts for credentials within `timeout_s` seconds; fails never, but says so.
+    """Scan texts for credentials within `timeout_s` seconds; fails never, but says so.
 
     A line that one of the regular expressions in `allowed` is found in is passed over.
     """
@@ -64,7 +64,7 @@ def _run(asked: bytes, timeout_s: float) -> Ended:
 
 
 def _take(line: bytes, scanned: Scanned) -> bool:
-    """Takes in one line of what the program says; True when it says that it is done."""
+    """Take in one line of what the program says; True when it says that it is done."""
     try:
         word: list[Any] = json.loads(line)
         if word[0] == "found":

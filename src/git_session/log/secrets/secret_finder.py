@@ -1,4 +1,4 @@
-"""Finds credentials in texts; a program of its own, which `scan.py` starts.
+"""Find credentials in texts; a program of its own, which `scan.py` starts.
 
 It runs apart from whoever syncs because regular expressions meet text that anybody may have
 written: what takes too long is stopped here and named, and a crash loses no sync.
@@ -81,7 +81,7 @@ class Finder:
         signal.signal(signal.SIGALRM, _stop)
 
     def find(self, texts: Sequence[str]) -> Iterator[tuple[str, int, object, object]]:
-        """Finds the credentials of each text, once a kind, and what could not be looked at.
+        """Find the credentials of each text, once a kind, and what could not be looked at.
 
         `found`, number, kind, line, or `unscanned`, number, why, None.
         """
@@ -130,7 +130,7 @@ class Finder:
 
     @contextmanager
     def _time_limit(self) -> Iterator[None]:
-        """Raises _TooSlowError in the block when it, or all of this, has taken long enough."""
+        """Raise _TooSlowError in the block when it, or all of this, has taken long enough."""
         left = min(_PATIENCE_S, self._deadline - time.monotonic())
         if left <= 0:
             raise _TooSlowError
@@ -142,7 +142,7 @@ class Finder:
 
 
 def make_detectors() -> list[RegexBasedDetector]:
-    """Makes all that looks for credentials; each knows one kind."""
+    """Make all that looks for credentials; each knows one kind."""
     more = [
         type("Detector", (RegexBasedDetector,), {"secret_type": kind, "denylist": [pattern]})()
         for kind, pattern in ((kind, re.compile(text)) for kind, text in _MORE.items())
@@ -155,7 +155,7 @@ def make_detectors() -> list[RegexBasedDetector]:
 
 
 def _group(texts: Sequence[str]) -> Iterator[Texts]:
-    """Puts texts together that fill a window, as most windows hold nothing."""
+    """Put texts together that fill a window, as most windows hold nothing."""
     group: list[tuple[int, str]] = []
     size = 0
     for number, text in enumerate(texts):
@@ -173,7 +173,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Reads texts from stdin and prints what was found in them."""
+    """Read texts from stdin and print what was found in them."""
     asked = json.load(sys.stdin)
     finder = Finder(asked["allowed"], asked["timeout_s"])
     for word in finder.find(asked["texts"]):

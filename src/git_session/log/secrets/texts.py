@@ -64,13 +64,13 @@ class OutgoingText:
 
 
 def list_texts(events: Iterable[bytes]) -> list[OutgoingText]:
-    """Lists the texts of events, given as their bytes, oldest event first."""
+    """List the texts of events, given as their bytes, oldest event first."""
     decoded = sorted(((_decode(raw), raw) for raw in events), key=_order)
     return [text for event, raw in decoded for text in _read_texts(event, raw)]
 
 
 def find_homes(text: str, home: str) -> list[tuple[str, int]]:
-    """Finds the home directories that a text names, and the line where each comes first, from 1.
+    """Find the home directories that a text names, and the line where each comes first, from 1.
 
     `home` is the user's own, wherever it is. Of a text that names very many the first are given.
     """
@@ -134,7 +134,7 @@ def _flatten(value: Any) -> Iterator[str]:
 
 
 def _read_comment(text: str) -> tuple[str | None, list[tuple[str, str]]]:
-    """Takes a comment apart: the session that its block is of, and each text with its name.
+    """Take a comment apart: the session that its block is of, and each text with its name.
 
     Every line of a block is looked at, also one that no reader takes for a field.
     """
@@ -151,7 +151,7 @@ def _read_comment(text: str) -> tuple[str | None, list[tuple[str, str]]]:
 
 
 def _read_lines(inside: str) -> Iterator[tuple[str, str]]:
-    """Reads the lines of a block, each whole: what a key says of its value is worth something."""
+    """Read the lines of a block, each whole: what a key says of its value is worth something."""
     for line in inside.split("\n"):
         key, _, value = (part.strip() for part in line.partition("="))
         if key in _KEYS or _ATTRIBUTE.fullmatch(key):
@@ -162,7 +162,7 @@ def _read_lines(inside: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_escaped(comment: str) -> Iterator[tuple[str, str]]:
-    """Reads the fields of a block that has escapes in it, as they are without them."""
+    """Read the fields of a block that has escapes in it, as they are without them."""
     try:
         state = parse_block(comment)
     except WireError:

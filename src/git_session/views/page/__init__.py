@@ -60,7 +60,7 @@ _JSON_ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\
 
 
 def make_page(timeline: Row, *, name: str, head: str | None) -> str:
-    """Makes the page of a timeline, whose bars have `marks`; `name` is the repository's.
+    """Make the page of a timeline, whose bars have `marks`; `name` is the repository's.
 
     `head` is the log's newest commit. The text must be fit to be shown: nothing is stripped here.
     """
@@ -99,13 +99,13 @@ def make_page(timeline: Row, *, name: str, head: str | None) -> str:
 
 
 def format_data(document: Any) -> str:
-    """Writes JSON that can stand in a script element: nothing in it ends that, or begins a tag."""
+    """Write JSON that can stand in a script element: nothing in it ends that, or begins a tag."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="backslashreplace").decode().translate(_JSON_ESCAPES)
 
 
 def _format_policy(scripts: Iterable[str], style: str) -> str:
-    """Forms the Content-Security-Policy: these scripts, this style sheet, and nothing else."""
+    """Form the Content-Security-Policy: these scripts, this style sheet, and nothing else."""
     return "; ".join(
         [
             "default-src 'none'",
@@ -139,7 +139,7 @@ def _outcome(bar: Row) -> str:
 
 
 def _figures(timeline: Row, outcomes: Mapping[str, int]) -> Iterator[Row]:
-    """Gives the few numbers at the top."""
+    """Return the few numbers at the top."""
     ended = outcomes["done"] + outcomes["failed"]
     bars = [bar for lane in timeline["lanes"] for bar in lane["bars"]]
     worked = sum(max(_heard_until(bar) - bar["begin_ts"], 0) for bar in bars)
@@ -155,7 +155,7 @@ def _figures(timeline: Row, outcomes: Mapping[str, int]) -> Iterator[Row]:
 
 
 def _heard_until(bar: Row) -> int:
-    """Gives when a session ended, or until when something was heard of it."""
+    """Return when a session ended, or until when something was heard of it."""
     found: int = bar["seen_ts"] if bar["end_ts"] is None else bar["end_ts"]
     return found
 
@@ -175,7 +175,7 @@ def _table_row(lane: Row, bar: Row, now: int) -> Row:
 
 
 def _add_words(timeline: Row) -> Row:
-    """Adds to each bar how the session stands, in words."""
+    """Add to each bar how the session stands, in words."""
     now = timeline["now"]
     lanes = [
         {**lane, "bars": [{**bar, "words": _format_state(bar, now)} for bar in lane["bars"]]}
@@ -192,7 +192,7 @@ def _format_state(bar: Row, now: int) -> str:
 
 
 def _format_life(bar: Row, now: int) -> Iterator[str]:
-    """Tells what is known of a session that has not exited, if that is more than its state."""
+    """Return what is known of a session that has not exited, if that is more than its state."""
     age = now - bar["seen_ts"]
     if bar["verdict"] == "dead":
         yield f"dead: {bar['reason']}"
@@ -211,7 +211,7 @@ def _date(ts: int) -> datetime:
 
 
 def _format_length(ms: int) -> str:
-    """Forms a length of time as the scripts do."""
+    """Form a length of time as the scripts do."""
     seconds = max(0, round(ms / 1000))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if seconds < 60:
