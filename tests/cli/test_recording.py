@@ -260,7 +260,7 @@ def test_a_task_moves_along_its_lifecycle_and_no_other_way(cli: Cli, repo: Path,
         line = _succeed(cli(repo, "task", "status", task, status))
         assert line.startswith(f"{task} {status} (")
     before = _count_commits(repo)
-    assert "running already" in _succeed(cli(repo, "task", "status", task, "running"))
+    assert "already running" in _succeed(cli(repo, "task", "status", task, "running"))
     ran = cli(repo, "task", "status", task, "merged")
     assert ran.code == 4
     assert "allowed from running: blocked, needs-review, dropped" in ran.stderr

@@ -135,10 +135,10 @@ def test_a_tag_of_the_same_short_name_does_not_replace_the_list(bundle: Bundle) 
 @pytest.mark.parametrize(
     ("place", "why"),
     [
-        ("keys/trusted", "whole name"),
-        ("origin/main:keys/trusted", "whole name"),
-        ("HEAD:keys/trusted", "whole name"),
-        (f"{LIST_REF}:", "whole name"),
+        ("keys/trusted", "full ref name"),
+        ("origin/main:keys/trusted", "full ref name"),
+        ("HEAD:keys/trusted", "full ref name"),
+        (f"{LIST_REF}:", "full ref name"),
         (f"{WAL}:meta.json", "can write"),
         ("refs/git-session/remotes/origin/grite/wal:meta.json", "can write"),
         (f"{LIST_REF}:keys/absent", "cannot be read"),
