@@ -213,7 +213,9 @@ def test_full_screen_programs_behave_as_without_us(
 ) -> None:
     if shutil.which("vim") is None:
         pytest.skip("vim is not on PATH; .ci/run installs it")
-    shell.line(f"gs run {task} {option} -- vim -u NONE -N -n text")
+    # Without vim's questions to the terminal: a late answer would be taken for text.
+    quiet = "--cmd 'set t_u7= t_RV= t_RF= t_RB='"
+    shell.line(f"gs run {task} {option} -- vim -u NONE -N -n {quiet} text")
     shell.wait_for("^~$")
     shell.press("i")
     shell.wait_for("^-- INSERT --")
