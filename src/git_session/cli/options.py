@@ -111,7 +111,7 @@ class TimeLimit(click.ParamType[float]):
 def session_argument(
     otherwise: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make the SESSION argument, which the environment stands in for, and `otherwise` for that."""
+    """Make the SESSION argument; without it the environment names one, and then `otherwise`."""
     default = f"${SESSION_VARIABLE}" + (f", else {otherwise}" if otherwise else "")
     return click.argument(
         "session",

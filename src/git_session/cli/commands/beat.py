@@ -53,4 +53,4 @@ def beat_command(
     elif not (session or os.environ.get(SESSION_VARIABLE)):
         from git_session.cli.ui.output import print_line
 
-        print_line(f"{done.beat.session_id} beat")  # nobody named it
+        print_line(f"{done.beat.session_id} beat")  # it was guessed

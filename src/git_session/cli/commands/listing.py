@@ -151,7 +151,7 @@ def _count_all(logs: Iterable[SessionLog]) -> tuple[int, int]:
 
 
 def _find_since(words: str | None, log: SessionLog) -> int | None:
-    """Find the time that words mean: so long ago, or a time as git takes it."""
+    """Find the time that words mean: a duration before now, or a date git understands."""
     if words is None:
         return None
     try:

@@ -94,7 +94,7 @@ def _describe(session: dict[str, Any]) -> str:
 
 
 def _find_code(row: dict[str, Any]) -> int:
-    """Find the first exit code that tells of a failure, as a process can end with it."""
+    """Find the first exit code of a failure, as a process can end with it."""
     codes = [one["session"]["exit_code"] for one in row["sessions"] if one["has_reached"]]
     for code in codes:
         if code != 0:

@@ -26,7 +26,7 @@ _COLORS: Final = {"spawned": "cyan", "ready": "cyan", "running": "green", "hando
 
 
 def paint_state(cell: str) -> str:
-    """Colour a state, by the word that stands in the cell last; an ended one is dim."""
+    """Colour a state by the last word of its cell; an exited one is dim."""
     words = cell.split()
     color = _COLORS.get(words[-1]) if words else None
     return click.style(cell, fg=color) if color else click.style(cell, dim=True)

@@ -1,4 +1,4 @@
-"""Read one JSON document from a stream that nobody may ever close.
+"""Read one JSON document from a stream that may never be closed.
 
 Agents leave the pipe of a hook open, and some are slow: the document's own end counts, and a
 deadline. All that comes is taken, so that whoever writes never meets a closed pipe.

@@ -1,4 +1,4 @@
-"""Choose the task that an agent works on, when nobody said so: at worst one for each branch."""
+"""Choose the task that an agent works on if none is named: at worst one for each branch."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def read_hook(path: Path) -> bytes | None:
 
 
 def write_hook(path: Path, data: bytes) -> None:
-    """Replace a hook as a whole; it is executable for whoever may read it.
+    """Replace a hook as a whole; it is executable for each user who can read it.
 
     Its folder is made where missing. Raises ConflictError when that is no folder, ReadOnlyError.
     """

@@ -67,7 +67,7 @@ class Hooks:
     def uninstall(
         self, hooks: Sequence[str], *, is_forced: bool
     ) -> tuple[list[Row], GitSessionError | None]:
-        """Take hooks out of every place that they may stand in; as install."""
+        """Take hooks out of every place where they can be, as install puts them in."""
         rows, errors = [], []
         for hook in choose_hooks(hooks):
             reached, others = self._list_spots(hook)

@@ -55,7 +55,7 @@ def add_line(text: bytes | None, hook: str) -> bytes:
 
 
 def has_line(text: bytes, hook: str) -> bool:
-    """Return whether the line stands in a hook's text."""
+    """Return whether a hook's text contains the line."""
     return format_line(hook) in text.split(b"\n")
 
 
